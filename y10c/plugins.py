@@ -7,7 +7,7 @@ A plugin that does not load is a warning that names its distribution; a built-in
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ class Entry(NamedTuple):
         return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def entries(group: str) -> dict[str, Entry]:
     """What is registered in a group, by name: built-ins first, then plugins in the order of their names.
 

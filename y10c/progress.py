@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -37,7 +37,7 @@ def track(iterable: Iterable[T], description: str, total: int | None = None) -> 
         if display is None:
             yield from iterable
             return
-        if total is None and hasattr(iterable, "__len__"):
+        if total is None and isinstance(iterable, Sized):
             total = len(iterable)
         task = display.add_task(description, total=total)
         try:

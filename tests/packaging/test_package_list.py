@@ -71,7 +71,9 @@ def test_every_data_file_lies_in_a_package() -> None:
         for file in files_of(root)
         if not (file.parent / "__init__.py").exists()
     ]
-    assert not stray, f"setuptools ships data of packages alone; give these an __init__.py beside them: {stray}"
+    assert not stray, (
+        f"setuptools ships data of packages alone; give these an __init__.py beside them: {stray}"
+    )
 
 
 @pytest.mark.parametrize("folder", ["passes", "targets"])
