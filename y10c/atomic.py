@@ -5,6 +5,7 @@ Whatever ends the work early (an error, ctrl-C) removes what was begun and leave
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -109,6 +110,8 @@ def _make_parents(target: Path) -> list[Path]:
     """Make the folders above a file; returns those that were missing, the innermost first."""
     with _refused(target.parent):
         missing = [parent for parent in target.parents if not parent.exists()]
+        if not target.parents[len(missing)].is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError:

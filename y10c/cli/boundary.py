@@ -12,6 +12,7 @@ import typer
 from y10c.errors import InternalError, OutputError, UsageError, Y10cError
 
 INTERRUPTED = 130
+BROKEN_PIPE = 141
 
 NO_BUGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE}
 """Errors of the machine that a user can mend: full or forbidden disks, too many open files."""
@@ -27,6 +28,8 @@ def outcome_of(raised: BaseException, arguments: list[str]) -> Y10cError | int:
         arguments: The command line, for the crash report.
     """
     match raised:
+        case SystemExit() if isinstance(raised.__context__, BrokenPipeError):
+            return BROKEN_PIPE  # rich exits with 1 of its own accord
         case typer.Exit() | SystemExit():
             return _exit_code(raised)
         case KeyboardInterrupt() | typer.Abort():

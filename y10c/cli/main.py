@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 
 from y10c import diagnostics, progress
+from y10c.cli import boundary
+from y10c.cli.group import root
 from y10c.cli.terminal import Terminal, use
 from y10c.errors import Y10cError
-
-BROKEN_PIPE = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,13 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return code
     except BrokenPipeError:
         _forget_stdout()
-        return BROKEN_PIPE
+        return boundary.BROKEN_PIPE
 
 
 def _guarded(arguments: list[str], terminal: Terminal) -> tuple[int, dict[str, object] | None]:
     """The exit code of a command line, and its error as a JSON object, already shown to the person."""
-    from y10c.cli import boundary
-
     try:
         _run(arguments)
     except BrokenPipeError:
@@ -63,8 +61,6 @@ def _guarded(arguments: list[str], terminal: Terminal) -> tuple[int, dict[str, o
 
 
 def _run(arguments: list[str]) -> None:
-    from y10c.cli.group import root
-
     group = root()
     if "_Y10C_COMPLETE" in os.environ:
         group.main(args=arguments, prog_name="y10c")
