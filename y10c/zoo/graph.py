@@ -17,7 +17,7 @@ from y10c.zoo.arrays import Parameters
 from y10c.zoo.blocks import Role
 
 MODULE_LISTS = frozenset({"model", "m"})
-"""Names of modules that only hold others: exporters give them no scope of their own."""
+"""Modules that only hold others, beside the head's: exporters give them no scope of their own."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,16 @@ class Writer:
 def scope(module: str) -> str:
     """The scope of a module's nodes: `model.22.m.0.cv1.0` is `/model.22/m.0/cv1/cv1.0`."""
     steps: list[str] = []
-    word, listed = "", False
-    for part in module.split("."):
-        if not part.isdigit():
-            word, listed = part, part in MODULE_LISTS or steps == ["model.23"]
-            steps += [] if listed else [word]
+    word = ""
+    parts = module.split(".")
+    for part, following in zip(parts, [*parts[1:], ""], strict=True):
+        if part.isdigit():
+            word = f"{word}.{part}"
+            steps.append(word)
             continue
-        word = f"{word}.{part}"
-        steps.append(word)
+        word = part
+        of_head = steps == ["model.23"] and following.isdigit()
+        steps += [] if part in MODULE_LISTS or of_head else [part]
     return "/" + "/".join(steps)
 
 
