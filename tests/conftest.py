@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ import pytest
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of models, images and facts that lies beside the repository."""
-    folder = Path(__file__).parents[1].parent / "shared"
+    """The folder of models, images and facts: Y10C_SHARED, by default `shared` beside the repository."""
+    folder = Path(os.environ.get("Y10C_SHARED", Path(__file__).parents[2] / "shared"))
     if not folder.is_dir():
         pytest.skip(f"no test data: {folder} does not exist")
     return folder

@@ -40,8 +40,8 @@ def write_report(raised: BaseException, arguments: list[str]) -> Path:
         "environment": {name: value for name, value in os.environ.items() if name.startswith("Y10C_")},
         "inputs": list(_inputs(arguments)),
     }
-    name = f"y10c-crash-{hashlib.sha256(trace.encode()).hexdigest()[:8]}.json"
-    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    name = f"y10c-crash-{hashlib.sha256(trace.encode(errors='replace')).hexdigest()[:8]}.json"
+    text = json.dumps(report, indent=2) + "\n"
     try:
         atomic.write_text(name, text)
         return Path(name)

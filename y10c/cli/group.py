@@ -43,11 +43,11 @@ class LazyGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-def root() -> TyperGroup:
+def root() -> Any:
     """The group `y10c` itself."""
     app = typer.Typer(cls=LazyGroup, rich_markup_mode="markdown")
     app.callback()(_y10c)
-    group = typer.main.get_group(app)
+    group: Any = typer.main.get_command(app)
     _share_options(group)
     return group
 
@@ -110,7 +110,10 @@ def _shared_options(
         bool, typer.Option("--quiet", "-q", help="No progress, notes or warnings.", callback=_set_quiet)
     ] = False,
     verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="More detail.", callback=_add_verbosity)
+        int,
+        typer.Option(
+            "--verbose", "-v", count=True, show_default=False, help="More detail.", callback=_add_verbosity
+        ),
     ] = 0,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colour, like NO_COLOR=1.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,

@@ -91,7 +91,7 @@ class Terminal:
     def finish(self, **extra: object) -> None:
         """Print the one JSON object, with `extra` members added, if `--json` asks for it."""
         if self.json:
-            print(json.dumps(plain({**self._object, **extra}), indent=2, ensure_ascii=False))
+            print(json.dumps(plain({**self._object, **extra}), indent=2))
 
     def console(self, stream: TextIO) -> Console:
         """A rich console on a stream, with the widths and colours that hold for it."""

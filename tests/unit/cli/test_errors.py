@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 import typer
 
-from y10c import diagnostics
+from y10c import atomic, diagnostics
 from y10c.cli import commands
 from y10c.cli.main import main
 from y10c.cli.terminal import terminal
@@ -167,6 +168,27 @@ def test_debug_shows_the_traceback_and_then_the_error(
     err = capsys.readouterr().err
     assert err.startswith("Traceback")
     assert err.endswith("error[Y3002]: broken\n")
+
+
+def test_termination_unwinds_the_work(command: Any, tmp_path: Path) -> None:
+    def killed() -> None:
+        with atomic.folder(tmp_path / "out") as temporary:
+            (temporary / "half").touch()
+            signal.raise_signal(signal.SIGTERM)
+
+    command(killed)
+    assert main(["trial"]) == 143
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_with_json_is_help_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help", "--json"]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("╯")
+
+
+def test_names_that_no_encoding_holds_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["caf\udcff", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["message"] == "unknown command 'caf\\udcff'"
 
 
 def test_interrupt_is_one_line(command: Any, capsys: pytest.CaptureFixture[str]) -> None:

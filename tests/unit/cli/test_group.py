@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -39,6 +40,17 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     words = capsys.readouterr().out.split()
     assert set(COMMANDS) <= set(words)
+
+
+def test_shell_completion_knows_the_commands() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", "from y10c.cli.main import main; main([])"],
+        env={**os.environ, "_Y10C_COMPLETE": "complete_bash", "COMP_WORDS": "y10c do", "COMP_CWORD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "doctor" in ran.stdout.split()
 
 
 def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
