@@ -49,6 +49,7 @@ class Interval:
 
     @property
     def end_us(self) -> float:
+        """When the unit is free again."""
         return self.start_us + self.duration_us
 
 
@@ -75,6 +76,7 @@ class TensorPlacement:
 
     @property
     def on_chip(self) -> bool:
+        """True where the map never leaves the chip."""
         return self.address is not None
 
 
@@ -82,8 +84,8 @@ class TensorPlacement:
 class LayerCost:
     """One layer (an op with what is fused behind it).
 
-    `busy_us` maps each unit to the time it works for this layer. `time_us` is the layer's share of the makespan
-    (how much later the whole ends because of it): the shares add up to `Summary.bpu_busy_ms`.
+    `busy_us` maps each unit to the time it works for this layer. `time_us` is the layer's share of the
+    makespan (how much later the whole ends because of it): the shares add up to `Summary.bpu_busy_ms`.
     `floor_us` is what a perfect compiler could reach: peak rate or compulsory bytes, whichever is longer.
     """
 
@@ -166,8 +168,8 @@ class SourcedNumber:
 class CostResult:
     """A whole estimate.
 
-    `peak_macs_per_s` and `ddr_bytes_per_s` are the two roofs of a roofline plot. `assumed` lists the numbers of
-    the march that nobody has published; `error_note` is the measured error of the model, one sentence.
+    `peak_macs_per_s` and `ddr_bytes_per_s` are the two roofs of a roofline plot. `assumed` lists the numbers
+    of the march that nobody has published; `error_note` is the measured error of the model, one sentence.
     """
 
     model: str
