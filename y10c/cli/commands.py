@@ -1,4 +1,4 @@
-"""The commands of `y10c`: one line each, imported when called or listed.
+"""The commands of `y10c`: one line each, imported when called.
 
 A command is a function (its signature is the command line, its docstring the help) or a `typer.Typer`
 with subcommands, in a module of its own under `y10c/cli/` that imports nothing heavy at its top.
@@ -6,7 +6,17 @@ with subcommands, in a module of its own under `y10c/cli/` that imports nothing 
 
 from __future__ import annotations
 
-COMMANDS: dict[str, str] = {
-    "doctor": "y10c.cli.doctor:doctor",
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """Where a command is (`module:attribute`), and its line in `y10c --help`, which imports none of them."""
+
+    target: str
+    summary: str
+
+
+COMMANDS: dict[str, Command] = {
+    "doctor": Command("y10c.cli.doctor:doctor", "Show what y10c finds on this machine, and what is missing."),
 }
-"""Name -> `module:attribute`, in the order of the help."""
+"""Every command by name, in the order of the help."""

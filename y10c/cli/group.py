@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -16,21 +15,16 @@ from y10c.errors import UnknownNameError
 
 
 class LazyGroup(TyperGroup):
-    """A group that imports a command's module when the command is called or its help is listed."""
-
-    @cached_property
-    def _loaded(self) -> dict[str, TyperCommand | TyperGroup]:
-        return {}
+    """A group that lists its commands from a table and imports one when it is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of all commands, in the order of their table."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of a name, or None."""
-        if cmd_name in COMMANDS and cmd_name not in self._loaded:
-            self._loaded[cmd_name] = load_command(cmd_name)
-        return self._loaded.get(cmd_name)
+        """What the help needs of a command, or None; `resolve_command` imports the command itself."""
+        known = COMMANDS.get(cmd_name)
+        return known and TyperCommand(cmd_name, help=known.summary, rich_markup_mode="markdown")
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the arguments name.
@@ -38,9 +32,12 @@ class LazyGroup(TyperGroup):
         Raises:
             UnknownNameError: There is none of that name.
         """
-        if not args[0].startswith("-") and args[0] not in COMMANDS:
-            raise UnknownNameError("command", args[0], list(COMMANDS))
-        return super().resolve_command(ctx, args)
+        name, *rest = args
+        if name in COMMANDS:
+            return name, load_command(name), rest
+        if name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        raise UnknownNameError("command", name, list(COMMANDS))
 
 
 def root() -> Any:
@@ -54,7 +51,7 @@ def root() -> Any:
 
 def load_command(name: str) -> TyperCommand | TyperGroup:
     """Import the command of a name and give it, and its subcommands, the shared options."""
-    module, _, attribute = COMMANDS[name].partition(":")
+    module, _, attribute = COMMANDS[name].target.partition(":")
     declared = getattr(import_module(module), attribute)
     is_group = isinstance(declared, typer.Typer)
     command = typer.main.get_group(declared) if is_group else _single(declared, name)

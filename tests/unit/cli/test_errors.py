@@ -38,7 +38,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., None]], 
         module = ModuleType("y10c_trial")
         monkeypatch.setattr(module, "trial", function, raising=False)
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        monkeypatch.setitem(commands.COMMANDS, "trial", "y10c_trial:trial")
+        monkeypatch.setitem(commands.COMMANDS, "trial", commands.Command("y10c_trial:trial", "Try."))
 
     return register
 

@@ -30,6 +30,14 @@ def test_help_imports_nothing_heavy() -> None:
     assert not HEAVY & set(ran.stderr.split())
 
 
+def test_help_imports_no_command() -> None:
+    program = (
+        "import sys; from y10c.cli.main import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {command.target.partition(":")[0] for command in COMMANDS.values()} & set(ran.stderr.split())
+
+
 def test_importing_y10c_imports_nothing_heavy() -> None:
     program = "import sys, y10c; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -71,9 +79,14 @@ def test_version(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize("name", COMMANDS)
 class TestEveryCommand:
     def test_lies_in_one_file_of_the_cli(self, name: str) -> None:
-        module, _, attribute = COMMANDS[name].partition(":")
+        module, _, attribute = COMMANDS[name].target.partition(":")
         assert module.startswith("y10c.cli.")
         assert attribute
+
+    def test_summary_is_one_short_sentence(self, name: str) -> None:
+        summary = COMMANDS[name].summary
+        assert summary.endswith(".")
+        assert len(summary) <= 80
 
     def test_has_help_and_the_shared_options(self, name: str) -> None:
         command: Any = load_command(name)
@@ -87,7 +100,7 @@ class TestEveryCommand:
         assert len(options) == len(set(options))
 
     def test_module_imports_nothing_heavy_at_its_top(self, name: str) -> None:
-        spec = find_spec(COMMANDS[name].partition(":")[0])
+        spec = find_spec(COMMANDS[name].target.partition(":")[0])
         assert spec is not None
         assert spec.origin is not None
         tree = ast.parse(Path(spec.origin).read_text())
