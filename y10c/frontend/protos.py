@@ -1,0 +1,117 @@
+"""ONNX protobuf messages of types, tensors and attributes, read into the IR's frozen forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import onnx
+from onnx import AttributeProto, TensorProto, numpy_helper
+
+from y10c.errors import ModelError
+from y10c.ir.attrs import Floats, Graphs, Ints, Strings, Tensors, Types
+from y10c.ir.tensor import Tensor
+from y10c.ir.types import Dim, DType, MapType, OptionalType, SequenceType, SparseTensorType, TensorType, Type
+
+if TYPE_CHECKING:
+    from y10c.ir.graph import Graph
+
+GraphReader = Callable[[onnx.GraphProto], "Graph"]
+
+
+def read_type(proto: onnx.TypeProto) -> Type | None:
+    """A value's type; None where the message says nothing."""
+    kind = proto.WhichOneof("value")
+    if kind == "tensor_type":
+        return _tensor_type(proto.tensor_type)
+    if kind == "sparse_tensor_type":
+        inner = proto.sparse_tensor_type
+        return SparseTensorType(DType(inner.elem_type), _shape(inner)) if inner.elem_type else None
+    if kind == "sequence_type":
+        return SequenceType(read_type(proto.sequence_type.elem_type))
+    if kind == "optional_type":
+        return OptionalType(read_type(proto.optional_type.elem_type))
+    if kind == "map_type":
+        return MapType(DType(proto.map_type.key_type), read_type(proto.map_type.value_type))
+    return None
+
+
+def _tensor_type(proto: onnx.TypeProto.Tensor) -> TensorType | None:
+    return TensorType(DType(proto.elem_type), _shape(proto)) if proto.elem_type else None
+
+
+def _shape(proto: Any) -> tuple[Dim, ...] | None:
+    return tuple(_dim(d) for d in proto.shape.dim) if proto.HasField("shape") else None
+
+
+def _dim(proto: onnx.TensorShapeProto.Dimension) -> Dim:
+    if proto.HasField("dim_value"):
+        return proto.dim_value
+    return proto.dim_param or None
+
+
+def read_tensor(proto: onnx.TensorProto, folder: Path | None) -> Tensor:
+    """A constant; external data is read at the first look.
+
+    Args:
+        proto: The tensor message.
+        folder: The folder of the model, for external data.
+
+    Raises:
+        ModelError: The element type is unknown, or the external data lies outside the model's folder.
+    """
+    try:
+        dtype = DType(proto.data_type)
+    except ValueError:
+        raise ModelError(f"tensor {proto.name!r} has unknown element type {proto.data_type}") from None
+    if proto.data_location == TensorProto.EXTERNAL:
+        from y10c.frontend.external import external_reader
+
+        return Tensor(dtype, proto.dims, external_reader(proto, dtype, folder))
+    return Tensor(dtype, proto.dims, lambda: _array(proto))
+
+
+def _array(proto: onnx.TensorProto) -> Any:
+    try:
+        return numpy_helper.to_array(proto)
+    except (ValueError, TypeError) as error:
+        raise ModelError(
+            f"tensor {proto.name!r} does not hold the data that its shape {list(proto.dims)} needs",
+            code="Y3001",
+        ) from error
+
+
+def read_attribute(proto: onnx.AttributeProto, read_graph: GraphReader, folder: Path | None) -> Any:
+    """An attribute's value in the IR's form.
+
+    Raises:
+        ModelError: The attribute is of a kind that the IR does not know.
+    """
+    reader = _READERS.get(proto.type)
+    if reader is None:
+        raise ModelError(f"attribute {proto.name!r} is of an unknown kind ({proto.type})")
+    return reader(proto, read_graph, folder)
+
+
+def _text(data: bytes) -> str | bytes:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+_READERS: dict[int, Callable[[onnx.AttributeProto, GraphReader, Path | None], Any]] = {
+    AttributeProto.INT: lambda p, g, f: p.i,
+    AttributeProto.FLOAT: lambda p, g, f: p.f,
+    AttributeProto.STRING: lambda p, g, f: _text(p.s),
+    AttributeProto.TENSOR: lambda p, g, f: read_tensor(p.t, f),
+    AttributeProto.GRAPH: lambda p, g, f: g(p.g),
+    AttributeProto.TYPE_PROTO: lambda p, g, f: read_type(p.tp),
+    AttributeProto.INTS: lambda p, g, f: Ints(p.ints),
+    AttributeProto.FLOATS: lambda p, g, f: Floats(p.floats),
+    AttributeProto.STRINGS: lambda p, g, f: Strings(_text(s) for s in p.strings),
+    AttributeProto.TENSORS: lambda p, g, f: Tensors(read_tensor(t, f) for t in p.tensors),
+    AttributeProto.GRAPHS: lambda p, g, f: Graphs(g(x) for x in p.graphs),
+    AttributeProto.TYPE_PROTOS: lambda p, g, f: Types(read_type(t) for t in p.type_protos),
+}

@@ -1,0 +1,114 @@
+"""Types of every value of a model, from onnx's own inference on a copy without the heavy data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import onnx
+
+from y10c.errors import ModelError, UsageError
+from y10c.frontend.protos import read_type
+from y10c.ir.types import TensorType, Type, more_precise
+
+SMALL = 4096
+"""Initializers above this many elements take part in inference by their type alone."""
+
+
+def infer_value_types(proto: onnx.ModelProto) -> dict[str, Type | None]:
+    """Types by value name, those of nested graphs included.
+
+    Raises:
+        ModelError: onnx finds the graph contradictory.
+    """
+    try:
+        inferred = onnx.shape_inference.infer_shapes(_without_data(proto), strict_mode=False, data_prop=True)
+    except Exception as error:  # onnx raises several unrelated classes here
+        raise ModelError(f"the model's types contradict each other: {str(error).strip()}") from error
+    types: dict[str, Type | None] = {}
+    for graph in _graphs(inferred.graph):
+        for entry in (*graph.input, *graph.value_info, *graph.output):
+            types[entry.name] = more_precise(types.get(entry.name), read_type(entry.type))
+    return types
+
+
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
+                yield from _graphs(inner)
+
+
+def _without_data(proto: onnx.ModelProto) -> onnx.ModelProto:
+    light = onnx.ModelProto(ir_version=proto.ir_version, opset_import=proto.opset_import)
+    graph = light.graph
+    graph.name = proto.graph.name
+    graph.node.extend(proto.graph.node)
+    graph.input.extend(proto.graph.input)
+    graph.output.extend(proto.graph.output)
+    graph.value_info.extend(proto.graph.value_info)
+    named = {entry.name for entry in proto.graph.input}
+    for tensor in proto.graph.initializer:
+        if _elements(tensor.dims) <= SMALL and tensor.data_location != onnx.TensorProto.EXTERNAL:
+            graph.initializer.append(tensor)
+        elif tensor.name not in named:
+            graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    for sparse in proto.graph.sparse_initializer:
+        entry = onnx.helper.make_tensor_value_info(sparse.values.name, sparse.values.data_type, sparse.dims)
+        graph.input.append(entry)
+    return light
+
+
+def _elements(dims: Sequence[int]) -> int:
+    total = 1
+    for dim in dims:
+        total *= dim
+    return total
+
+
+def set_input_shapes(proto: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> onnx.ModelProto:
+    """A copy of the model whose inputs have the given extents; what inference knew before is forgotten.
+
+    Raises:
+        UsageError: There is no such input, or a number contradicts a fixed extent or the rank.
+    """
+    initialized = {t.name for t in proto.graph.initializer}
+    inputs = {e.name: e for e in proto.graph.input if e.name not in initialized}
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(proto)
+    del fixed.graph.value_info[:]
+    entries = {e.name: e for e in fixed.graph.input}
+    for name, shape in shapes.items():
+        if name not in inputs:
+            raise UsageError(
+                f"the model has no input {name!r}", help=f"its inputs: {', '.join(sorted(inputs))}"
+            )
+        _check_fits(name, read_type(inputs[name].type), shape)
+        dims = entries[name].type.tensor_type.shape
+        del dims.dim[:]
+        for extent in shape:
+            dims.dim.add().dim_value = extent
+    _forget_output_extents(fixed)
+    return fixed
+
+
+def _check_fits(name: str, type: Type | None, shape: Sequence[int]) -> None:
+    if not isinstance(type, TensorType):
+        raise UsageError(f"input {name!r} is not a tensor")
+    if type.shape is None:
+        return
+    fits = len(type.shape) == len(shape) and all(
+        not isinstance(a, int) or a == b for a, b in zip(type.shape, shape, strict=True)
+    )
+    if not fits:
+        raise UsageError(
+            f"--shape {name}={'x'.join(map(str, shape))} does not fit the input's shape {list(type.shape)}",
+            help="give as many extents as the input has and keep its fixed ones",
+        )
+
+
+def _forget_output_extents(proto: onnx.ModelProto) -> None:
+    for entry in proto.graph.output:
+        for dim in entry.type.tensor_type.shape.dim:
+            if not dim.HasField("dim_value"):
+                dim.ClearField("dim_param")

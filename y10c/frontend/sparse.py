@@ -1,0 +1,46 @@
+"""Constants that ONNX writes in another way than as a dense initializer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from y10c.frontend.protos import read_tensor
+from y10c.ir.tensor import Tensor
+
+
+def dense(sparse: onnx.SparseTensorProto, folder: Path | None) -> Tensor:
+    """A sparse tensor as a dense one of the same meaning.
+
+    Indices are linear `[nnz]` or coordinates `[nnz, rank]`. Source: onnx.proto, SparseTensorProto.
+    """
+    values = read_tensor(sparse.values, folder)
+    indices = read_tensor(sparse.indices, folder)
+    shape = tuple(sparse.dims)
+
+    def fill() -> np.ndarray:  # type: ignore[type-arg]
+        array = np.zeros(shape, values.dtype.numpy)
+        where = indices.numpy()
+        place = where if where.ndim == 1 else np.ravel_multi_index(tuple(where.T), shape)
+        array.reshape(-1)[place] = values.numpy()
+        return array
+
+    return Tensor(values.dtype, shape, fill)
+
+
+def constant_tensor(node: onnx.NodeProto, folder: Path | None) -> Tensor | None:
+    """The data of a Constant node in any of its spellings; None where it has none."""
+    if len(node.attribute) != 1:
+        return None
+    attribute = node.attribute[0]
+    if attribute.name == "value":
+        return read_tensor(attribute.t, folder)
+    if attribute.name == "sparse_value":
+        return dense(attribute.sparse_tensor, folder)
+    value = onnx.helper.get_attribute_value(attribute)
+    if attribute.name in ("value_string", "value_strings"):
+        return Tensor.of(np.asarray(value, np.object_))
+    kind = np.int64 if attribute.name.startswith("value_int") else np.float32
+    return Tensor.of(np.asarray(value, kind))

@@ -1,0 +1,1 @@
+"""Op declarations: see `y10c.ops.spec.OpSpec`."""
