@@ -70,7 +70,7 @@ class Tensor:
                 data = item if isinstance(item, bytes) else str(item).encode()
                 yield len(data).to_bytes(8, "little") + data
         else:
-            yield memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+            yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Tensor) and (self is other or self.digest == other.digest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
@@ -62,12 +63,12 @@ class DType(Enum):
         return _SUB_BYTE.get(self, self.numpy.itemsize * 8)
 
     @property
-    def is_float(self) -> bool:
+    def is_float(self) -> builtins.bool:
         """True for every real floating-point type."""
         return self in _FLOATS
 
     @property
-    def is_integer(self) -> bool:
+    def is_integer(self) -> builtins.bool:
         """True for signed and unsigned integers, bool excluded."""
         return self.name[0] in "iu"
 
