@@ -52,7 +52,7 @@ class Graph:
     def __init__(self, name: str = "", parent: Graph | None = None) -> None:
         self.name = name
         self.parent = parent
-        self.info = ModelInfo() if parent is None else parent.info
+        self.info: ModelInfo = ModelInfo() if parent is None else parent.info
         self.inputs: list[Value] = []
         self.output_names: list[str] = []
         self._constants: dict[object, Value] = {} if parent is None else parent._constants
@@ -160,7 +160,8 @@ class Graph:
         op._link_uses()
 
     def _remove(self, op: Op) -> None:
-        assert op.graph is self and op is not self.terminator
+        assert op.graph is self
+        assert op is not self.terminator
         assert op._next is not None
         op._unlink_uses()
         if op._prev is None:

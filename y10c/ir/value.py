@@ -19,7 +19,7 @@ class Use(NamedTuple):
     """One place where a value is read: operand `index` of `op`."""
 
     op: Op
-    index: int
+    index: int  # type: ignore[assignment]  # a field may shadow tuple.index
 
 
 class Value:

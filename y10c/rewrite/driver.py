@@ -1,0 +1,140 @@
+"""The driver: rules run over a worklist until none fires; rules that undo each other are named."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from y10c.errors import RewriteCycleError
+from y10c.ir.graph import Graph
+from y10c.ir.value import Op, Value
+from y10c.rewrite.rewriter import Listener, Rewriter, reads
+from y10c.rewrite.rule import Rule
+
+APPLICATIONS_PER_OP = 50
+"""No sound set of rules rewrites more often than this for every op; beyond it a cycle is searched."""
+
+
+@dataclass
+class RewriteStats:
+    """What a run did.
+
+    Args:
+        applied: How often each rule fired.
+        erased: Ops that became dead and were erased.
+    """
+
+    applied: Counter[str] = field(default_factory=Counter)
+    erased: int = 0
+
+    @property
+    def total(self) -> int:
+        """Applications of all rules."""
+        return sum(self.applied.values())
+
+
+def rewrite(
+    graph: Graph,
+    rules: Sequence[Rule],
+    *,
+    listeners: Iterable[Listener] = (),
+    limit: int | None = None,
+) -> RewriteStats:
+    """Apply rules until none fires, erasing what becomes dead.
+
+    Args:
+        graph: Changed in place, nested graphs included.
+        rules: Tried in this order at each op.
+        listeners: Hear of every change.
+        limit: Stop after this many applications (for bisecting).
+
+    Raises:
+        RewriteCycleError: The rules keep undoing each other.
+    """
+    return _Driver(graph, rules, listeners, limit).run()
+
+
+class _Driver(Listener):
+    def __init__(
+        self, graph: Graph, rules: Sequence[Rule], listeners: Iterable[Listener], limit: int | None
+    ) -> None:
+        self.rewriter = Rewriter(graph, [*listeners, self])
+        self.stats = RewriteStats()
+        self.limit = limit
+        self.recent: deque[str] = deque(maxlen=1000)
+        self.queue: deque[Op] = deque(graph.walk())
+        self.queued = set(self.queue)
+        self.cap = APPLICATIONS_PER_OP * (len(self.queue) + 20)
+        self.by_root: dict[str, list[Rule]] = {}
+        self.rules = rules
+
+    def run(self) -> RewriteStats:
+        while self.queue and (self.limit is None or self.stats.total < self.limit):
+            op = self.queue.popleft()
+            self.queued.discard(op)
+            if op.graph is not None and not op.is_terminator:
+                self.visit(op)
+        return self.stats
+
+    def visit(self, op: Op) -> None:
+        if not any(r._uses for r in op.results):
+            self.stats.erased += self.rewriter.erase_dead([op])
+            return
+        for rule in self.rules_for(op.name):
+            self.rewriter.by = rule.name
+            read = [v.producer for v in reads(op) if v.producer is not None]
+            if rule.apply(self.rewriter, op):
+                self.count(rule, op)
+                self.stats.erased += self.rewriter.erase_dead(read)
+                return
+
+    def rules_for(self, name: str) -> list[Rule]:
+        if name not in self.by_root:
+            self.by_root[name] = [r for r in self.rules if r.roots is None or name in r.roots]
+        return self.by_root[name]
+
+    def count(self, rule: Rule, op: Op) -> None:
+        self.stats.applied[rule.name] += 1
+        self.recent.append(rule.name)
+        if self.stats.total > self.cap:
+            cycle = " -> ".join(_shortest_cycle(list(self.recent)))
+            raise RewriteCycleError(
+                f"rules undo each other: {cycle}",
+                where=f'node "{op.location}"',
+                help="give one of them a condition that the other's result does not meet",
+            )
+
+    def push(self, op: Op | None) -> None:
+        if op is not None and op.graph is not None and op not in self.queued:
+            self.queued.add(op)
+            self.queue.append(op)
+
+    def inserted(self, op: Op) -> None:
+        self.push(op)
+
+    def modified(self, op: Op) -> None:
+        self.push(op)
+
+    def replaced(self, old: Value, new: Value) -> None:
+        # A reader two steps on may match now that its operand's producer is another op.
+        self.push(new.producer)
+        for user in new.users:
+            self.push(user)
+            for result in user.results:
+                for further in result.users:
+                    self.push(further)
+
+    def erased(self, op: Op) -> None:
+        # A producer that lost a reader may now have a single one: its remaining readers can match.
+        for value in reads(op):
+            self.push(value.producer)
+            if len(value._uses) == 1:
+                self.push(value.uses[0].op)
+
+
+def _shortest_cycle(names: list[str]) -> list[str]:
+    for length in range(1, len(names) // 2):
+        if names[-length:] == names[-2 * length : -length]:
+            return [*names[-length:], names[-length]]
+    return names[-5:]
