@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow  # builds an sdist and a wheel and installs it: ab
 def run(*command: str | Path, cwd: Path) -> str:
     """The stdout of a command that must succeed."""
     ran = subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, f"{command} failed:\n{ran.stdout}\n{ran.stderr}"
+    assert ran.returncode == 0, f"{ran.stdout[-2000:]}\n{ran.stderr[-2000:]}"
     return ran.stdout
 
 
