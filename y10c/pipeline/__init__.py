@@ -1,0 +1,1 @@
+"""The pipeline: passes in order, stages with files, and what is told about them."""

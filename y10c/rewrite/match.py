@@ -39,7 +39,7 @@ class OpView:
 
 
 class Match:
-    """What a pattern found: `m.x` a value, `m.W` a constant's array, `m.conv` an op, `m.perm` an attribute."""
+    """What a pattern found: `m.x` is a value, `m.W` an array, `m.conv` an op, `m.perm` its attribute."""
 
     def __init__(self, root: Op, bindings: Bindings, constants: frozenset[str]) -> None:
         self.root = root

@@ -25,7 +25,7 @@ class Declined:
 
 
 def decline(reason: str) -> Declined:
-    """What a rule's code returns to turn a match down, as in `return decline("the axes differ")`."""
+    """What the code of a rule returns to turn a match down, with the reason."""
     return Declined(reason)
 
 
@@ -97,7 +97,7 @@ class Rule:
         rewriter.replace(op, new)
 
 
-class _TurnedDown(Exception):  # noqa: N818  # control flow, not an error
+class _TurnedDown(Exception):  # control flow, not an error
     """Carries a reason out of a transaction, so that what was built until then is rolled back."""
 
 

@@ -1,0 +1,1 @@
+"""Canonicalization: the one form of a graph that later passes can rely on."""

@@ -1,0 +1,1 @@
+"""INT8 rewriting: activations, then weights."""

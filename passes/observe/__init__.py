@@ -1,0 +1,1 @@
+"""Observation: what the network's tensors look like on real data."""

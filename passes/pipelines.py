@@ -1,0 +1,54 @@
+"""The pipelines, each readable as one list; `--pipeline`, reports and reproducers print and parse the same string."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from y10c.rewrite.passes import Pass
+
+CANONICALIZE = "canonicalize"
+"""What `y10c.optimize` runs."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of compilation: what runs, and the file that shows the graph afterwards.
+
+    Args:
+        name: As in `--stop-after`.
+        passes: In order.
+        file: Suffix of the stage's file.
+    """
+
+    name: str
+    passes: tuple[Pass, ...]
+    file: str
+
+
+def stages(head: str, method: str, legalization: tuple[Pass, ...] = ()) -> tuple[Stage, ...]:
+    """The stages of `y10c compile`, in the order in which their files are written.
+
+    Args:
+        head: `raw`, `e2e` or `keep`.
+        method: How calibration chooses ranges.
+        legalization: The target's own passes.
+    """
+    from y10c.passes.canonicalize.silu import RecognizeSiLU
+    from y10c.passes.head.fold import FoldHead
+    from y10c.passes.int8.quantize_activations import QuantizeActivations
+    from y10c.passes.int8.quantize_weights import QuantizeWeights
+    from y10c.passes.observe.calibrate import Calibrate
+
+    return (
+        Stage("original", (), "original_float_model"),
+        Stage("optimized", (RecognizeSiLU(), FoldHead(head), *legalization), "optimized_float_model"),
+        Stage("calibrated", (Calibrate(method), QuantizeActivations()), "calibrated_model"),
+        Stage("ptq", (QuantizeWeights(),), "ptq_model"),
+    )
+
+
+def all_passes(pipeline: tuple[Stage, ...]) -> Iterator[Pass]:
+    """Every pass of a pipeline in order."""
+    for stage in pipeline:
+        yield from stage.passes

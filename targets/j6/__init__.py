@@ -1,0 +1,1 @@
+"""Horizon Journey 6 and RDK S100: the Nash BPU."""

@@ -1,0 +1,1 @@
+"""INT8 on the host CPU by onnxruntime."""
