@@ -1,12 +1,17 @@
 """The text form: one op a line, small constants inline, large ones by digest beside a side file.
 
-`parse(print(g)) == g` (see `y10c.ir.parser`).
+`parse(print(g)) == g` (see `y10c.ir.parser`). A graph begins with one line of JSON about its model, where
+there is something to say. `%name` is a value that bears the name, `%7` one without a name, `%name~2` another
+value of the same name; `of [...]` is a lineage that is not just the name; behind `#` stand the ONNX node and
+the rule that an op comes from.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import math
+import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +19,7 @@ import numpy as np
 from y10c.ir.attrs import Floats, Graphs, Ints, Strings, Tensors, Types
 from y10c.ir.tensor import Tensor
 from y10c.ir.types import (
+    DType,
     MapType,
     OptionalType,
     QuantParams,
@@ -24,7 +30,7 @@ from y10c.ir.types import (
 )
 
 if TYPE_CHECKING:
-    from y10c.ir.graph import Graph
+    from y10c.ir.graph import Graph, ModelInfo
     from y10c.ir.value import Op, Value
 
 INLINE_ELEMENTS = 8
@@ -54,7 +60,7 @@ def _shape(shape: tuple[Any, ...] | None) -> str:
 def _dim(dim: int | str | None) -> str:
     if dim is None:
         return "?"
-    return str(dim) if isinstance(dim, int) or dim.isidentifier() else json.dumps(dim)
+    return str(dim) if isinstance(dim, int) else _word(dim)
 
 
 def _braces(type: TensorType) -> str:
@@ -84,11 +90,13 @@ class Printer:
     def __init__(self, side: dict[str, Tensor] | None = None) -> None:
         self.side = side
         self._names: dict[Value, str] = {}
-        self._taken: set[str] = set()
+        self._clashes: dict[str, int] = {}
 
     def graph(self, graph: Graph, indent: str = "") -> Iterator[str]:
         """The lines of a graph, its constants first where it is the outermost."""
-        inputs = ", ".join(f"{self.name(v)}: {format_type(v.type)}" for v in graph.inputs)
+        if graph.parent is None and (about := model_facts(graph.info)):
+            yield f"model {json.dumps(about)}"
+        inputs = ", ".join(map(self.typed, graph.inputs))
         yield f"{indent}graph {json.dumps(graph.name)}({inputs}) {{"
         if graph.parent is None:
             for value in graph.constants:
@@ -101,10 +109,14 @@ class Printer:
         yield f"{indent}  return {outputs}".rstrip()
         yield f"{indent}}}"
 
+    def typed(self, value: Value) -> str:
+        """`%x: f32[2]`, with the lineage where it is not just the name."""
+        return f"{self.name(value)}: {format_type(value.type)}{_lineage(value)}"
+
     def constant(self, value: Value) -> str:
         """`%w = const f32[2] [1.0,2.0]`, or the digest in place of the data."""
         assert value.tensor is not None
-        return f"{self.name(value)} = const {self.tensor(value.tensor)}{_comment(value.lineage, value.name)}"
+        return f"{self.name(value)} = const {self.tensor(value.tensor)}{_lineage(value)}"
 
     def tensor(self, tensor: Tensor) -> str:
         """A tensor as type and data."""
@@ -116,54 +128,83 @@ class Printer:
 
     def op(self, op: Op, indent: str = "") -> Iterator[str]:
         """The line of an op; nested graphs take further lines."""
-        left = ", ".join(f"{self.name(r)}: {format_type(r.type)}" for r in op.results)
+        left = ", ".join(map(self.typed, op.results)) + (" = " if op.results else "")
         operands = ", ".join("_" if v is None else self.name(v) for v in op.operands)
         version = f"#{op.version}" if op.version is not None else ""
-        head = f"{indent}{left} = {op.name}{version}({operands})"
-        plain = {k: v for k, v in op.attrs.items() if not _holds_graph(v)}
+        head = f"{indent}{left}{_op_name(op.name)}{version}({operands})"
+        plain = {k: v for k, v in op.attrs.items() if not _graphs_of(v)}
         if plain:
-            head += " {" + ", ".join(f"{k}={self.attr(v)}" for k, v in plain.items()) + "}"
-        yield head + _location(op)
+            head += " {" + ", ".join(f"{_word(k)}={self.attr(v)}" for k, v in plain.items()) + "}"
+        yield head + _origin(op)
         for name, value in op.attrs.items():
             for number, graph in enumerate(_graphs_of(value)):
-                label = f"{name}[{number}]" if isinstance(value, Graphs) else name
+                label = f"{_word(name)}[{number}]" if isinstance(value, Graphs) else _word(name)
                 lines = list(self.graph(graph, indent + "  "))
                 lines[0] = f"{indent}  .{label} = {lines[0].lstrip()}"
                 yield from lines
 
     def attr(self, value: Any) -> str:
         """An attribute's value; the kind of an empty list is written out."""
-        if isinstance(value, Ints | Floats | Strings):
-            return f"[{','.join(_scalar(v) for v in value)}]" + (
-                f":{_KINDS[type(value)]}" if not value else ""
-            )
+        if isinstance(value, tuple):
+            return self._list(value)
         if isinstance(value, Tensor):
             return f"<{self.tensor(value)}>"
-        if isinstance(value, Tensors):
-            return f"[{','.join(self.attr(t) for t in value)}]" + ("" if value else ":tensors")
-        if isinstance(value, Types):
-            return f"[{','.join('type ' + format_type(t) for t in value)}]" + ("" if value else ":types")
-        return (
-            _scalar(value) if isinstance(value, int | float | str | bytes) else f"type {format_type(value)}"
-        )
+        if isinstance(value, int | float | str | bytes):
+            return _scalar(value)
+        return f"type {format_type(value)}"
+
+    def _list(self, value: tuple[Any, ...]) -> str:
+        if not value:
+            return f"[]:{KINDS[type(value)]}"
+        return f"[{','.join(map(self.attr, value))}]"
 
     def name(self, value: Value) -> str:
         """The value's name in this text, unique; `%` and a number where it has none."""
         if value not in self._names:
-            wish = value.name or str(len(self._names))
-            name, number = wish, 1
-            while name in self._taken:
-                name, number = f"{wish}.{number}", number + 1
-            self._taken.add(name)
-            self._names[value] = name if _plain(name) else json.dumps(name)
+            base = _value_name(value.name) if value.name else str(len(self._names))
+            again = self._clashes[base] = self._clashes.get(base, 0) + 1
+            self._names[value] = base if again == 1 else f"{base}~{again}"
         return f"%{self._names[value]}"
 
 
-_KINDS: dict[type, str] = {Ints: "ints", Floats: "floats", Strings: "strings"}
+KINDS: dict[type, str] = {
+    Ints: "ints",
+    Floats: "floats",
+    Strings: "strings",
+    Tensors: "tensors",
+    Types: "types",
+    Graphs: "graphs",
+}
+"""How the kind of an empty list is written."""
+
+_PLAIN_VALUE = re.compile(r"(?!\d+$)[\w./-]+", re.ASCII)
+_WORD = re.compile(r"[A-Za-z_]\w*(?:(?:\.|::|/|-)\w+)*", re.ASCII)
+_KEYWORDS = frozenset({"const", "return"})
 
 
-def _plain(name: str) -> bool:
-    return bool(name) and all(c.isalnum() or c in "_./:-" for c in name) and name.isascii()
+def _value_name(name: str) -> str:
+    return name if _PLAIN_VALUE.fullmatch(name) else json.dumps(name)
+
+
+def _word(text: str) -> str:
+    return text if _WORD.fullmatch(text) else json.dumps(text)
+
+
+def _op_name(name: str) -> str:
+    return json.dumps(name) if name in _KEYWORDS else _word(name)
+
+
+def model_facts(info: ModelInfo) -> dict[str, Any]:
+    """What a model says beside its graph, as JSON; what is empty is left out, and so is the path."""
+    facts = {
+        "opsets": info.opsets,
+        "ir_version": info.ir_version,
+        "producer": list(info.producer) if any(info.producer) else [],
+        "metadata": info.metadata,
+        "doc": info.doc,
+        "domain": list(info.domain) if any(info.domain) else [],
+    }
+    return {k: v for k, v in facts.items() if v}
 
 
 def _scalar(value: int | float | str | bytes) -> str:
@@ -175,20 +216,17 @@ def _scalar(value: int | float | str | bytes) -> str:
 
 
 def _items(tensor: Tensor) -> str:
+    """The elements; complex numbers and NaN, whose bits decimal numbers would lose, as little-endian hex."""
     array = tensor.numpy().reshape(-1)
-    if array.dtype == np.object_:
-        return f"[{','.join(_scalar(i if isinstance(i, bytes) else str(i)) for i in array)}]"
-    if array.dtype.kind in "iub":
-        return f"[{','.join(str(int(i)) for i in array)}]"
-    if array.dtype.kind == "V" and "int" in array.dtype.name:
-        return f"[{','.join(str(int(i)) for i in array)}]"
-    if array.dtype.kind == "c":
-        return f"[{','.join(repr(complex(i)) for i in array)}]"
-    return f"[{','.join(repr(float(i)) for i in array)}]"
-
-
-def _holds_graph(value: Any) -> bool:
-    return bool(_graphs_of(value))
+    if tensor.dtype is DType.str:
+        items = [_scalar(i if isinstance(i, bytes) else str(i)) for i in array]
+    elif tensor.dtype.is_integer or tensor.dtype is DType.bool:
+        items = [str(int(i)) for i in array]
+    elif not tensor.dtype.is_float or any(math.isnan(float(i)) for i in array):
+        return f'x"{np.ascontiguousarray(array).tobytes().hex()}"'
+    else:
+        items = [repr(float(i)) for i in array]
+    return f"[{','.join(items)}]"
 
 
 def _graphs_of(value: Any) -> tuple[Graph, ...]:
@@ -199,15 +237,16 @@ def _graphs_of(value: Any) -> tuple[Graph, ...]:
     return tuple(value) if isinstance(value, Graphs) else ()
 
 
-def _location(op: Op) -> str:
+def _origin(op: Op) -> str:
     parts = [json.dumps(op.location)] if op.location else []
-    parts += [f"by {op.by}"] if op.by else []
+    parts += [f"by {_word(op.by)}"] if op.by else []
     return f"  # {', '.join(parts)}" if parts else ""
 
 
-def _comment(lineage: Iterable[str], name: str) -> str:
-    names = tuple(lineage)
-    return "" if names in ((), (name,)) else f"  # {' '.join(map(json.dumps, names))}"
+def _lineage(value: Value) -> str:
+    if value.lineage == ((value.name,) if value.name else ()):
+        return ""
+    return f" of [{','.join(map(json.dumps, value.lineage))}]"
 
 
 def format_op(op: Op) -> str:
