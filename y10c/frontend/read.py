@@ -10,8 +10,6 @@ from google.protobuf.message import DecodeError
 
 from y10c.errors import ModelError
 
-OLDEST_OPSET = 7
-
 
 def read_model(model: str | Path | onnx.ModelProto) -> tuple[onnx.ModelProto, Path | None]:
     """The model message and, where it came from a file, its path; `.xz` files are decompressed.
@@ -64,11 +62,3 @@ def _not_onnx(path: Path, data: bytes) -> ModelError:
 def _check(proto: onnx.ModelProto, where: str) -> None:
     if not proto.ir_version or not proto.opset_import or not proto.HasField("graph"):
         raise ModelError("this is not an ONNX model", code="Y3001", where=where, help="export it as .onnx")
-    for entry in proto.opset_import:
-        if entry.domain in ("", "ai.onnx") and entry.version < OLDEST_OPSET:
-            raise ModelError(
-                f"opset {entry.version} is older than {OLDEST_OPSET}",
-                code="Y3003",
-                where=where,
-                help="export the model again with opset 13 or newer",
-            )

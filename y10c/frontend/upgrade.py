@@ -8,7 +8,7 @@ from y10c.ir.tensor import Tensor
 from y10c.ir.types import DType, TensorType
 from y10c.ir.value import Op, Value
 from y10c.ops.onnx_schema import IR_OPSET, find_schema
-from y10c.ops.versions import PINNED_BEFORE, BecameOperand, moves_for
+from y10c.ops.versions import OLDEST_OPSET, PINNED_BEFORE, BecameOperand, moves_for
 
 
 def upgrade(graph: Graph) -> None:
@@ -22,12 +22,22 @@ def upgrade(graph: Graph) -> None:
 
 
 def _upgrade_op(op: Op, opset: int) -> None:
-    if opset < PINNED_BEFORE.get(op.name, 0) and not _same_meaning(op):
-        schema = find_schema(op.name, opset)
-        op.version = schema.since_version if schema is not None else None
+    if _is_older_meaning(op.name, opset) and not _same_meaning(op):
+        op.version = _version_at(op.name, opset)
         return
     for move in moves_for(op.name, opset):
         _attribute_to_operand(op, move)
+
+
+def _is_older_meaning(name: str, opset: int) -> bool:
+    return opset < PINNED_BEFORE.get(name, 0) or (
+        opset < OLDEST_OPSET and _version_at(name, opset) != _version_at(name, OLDEST_OPSET)
+    )
+
+
+def _version_at(name: str, opset: int) -> int | None:
+    schema = find_schema(name, opset)
+    return None if schema is None else schema.since_version
 
 
 def _same_meaning(op: Op) -> bool:

@@ -16,7 +16,8 @@ import numpy as np
 
 from y10c.ir.types import DType
 
-SCALAR: tuple[int, ...] = ()
+OLDEST_OPSET = 7
+"""The oldest opset whose ops are moved up; an op that changed before it is pinned to its old schema."""
 
 
 @dataclass(frozen=True)
