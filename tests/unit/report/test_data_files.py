@@ -88,6 +88,7 @@ def conforms(value: object, rule: dict[str, object], whole: dict[str, object]) -
         "string": str,
         "integer": int,
         "number": (int, float),
+        "boolean": bool,
         "null": type(None),
     }
     if not isinstance(value, kinds[str(rule.get("type"))]):

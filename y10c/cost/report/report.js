@@ -1,0 +1,127 @@
+"use strict";
+(() => {
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  // Theme: the system's until the button is pressed. Storage may be refused for local files.
+  const root = document.documentElement;
+  const stored = (value) => {
+    try {
+      if (value) localStorage.setItem("y10c-theme", value);
+      return localStorage.getItem("y10c-theme");
+    } catch { return null; }
+  };
+  const before = stored();
+  if (before) root.dataset.theme = before;
+  $("#theme").addEventListener("click", () => {
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    stored(root.dataset.theme);
+  });
+
+  // Tables sort by the column whose head is clicked: numbers first downwards, words first upwards.
+  const value = (cell) => {
+    const text = cell.dataset.v ?? cell.textContent.trim();
+    const number = parseFloat(text);
+    return cell.classList.contains("n") ? (isNaN(number) ? -Infinity : number) : text;
+  };
+  const sort = (head) => {
+    const table = head.closest("table"), column = head.cellIndex, numeric = head.classList.contains("n");
+    const now = head.getAttribute("aria-sort");
+    const up = now === "none" ? !numeric : now === "descending";
+    $$("th[aria-sort]", table).forEach((one) => one.setAttribute("aria-sort", "none"));
+    head.setAttribute("aria-sort", up ? "ascending" : "descending");
+    const keyed = $$("tbody tr", table).map((row) => [value(row.cells[column]), row]);
+    const compare = numeric ? (a, b) => a - b : (a, b) => a.localeCompare(b, "en", { numeric: true });
+    keyed.sort((a, b) => (up ? 1 : -1) * compare(a[0], b[0]));
+    table.tBodies[0].append(...keyed.map((pair) => pair[1]));
+  };
+  $$("th[aria-sort] button").forEach((button) => button.addEventListener("click", () => sort(button.parentElement)));
+
+  // The layer table's filters.
+  const rows = $$("#table tbody tr");
+  const filter = () => {
+    const words = $("#find").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const bound = $("#bound").value, advised = $("#advised").checked;
+    let shown = 0;
+    for (const row of rows) {
+      const text = row.cells[1].textContent.toLowerCase() + " " + row.cells[2].textContent;
+      const fits = words.every((word) => text.includes(word)) && (!bound || row.dataset.b === bound)
+        && (!advised || row.lastElementChild.textContent !== "");
+      row.hidden = !fits;
+      shown += fits;
+    }
+    $("#shown").textContent = `${shown} of ${rows.length} layers`;
+  };
+  $("#find").addEventListener("input", filter);
+  $("#bound").addEventListener("change", filter);
+  $("#advised").addEventListener("change", filter);
+  $(".filters").addEventListener("submit", (event) => event.preventDefault());
+
+  // The timeline's zoom is its width; the ticks follow.
+  const time = $(".time"), view = time.parentElement, end = +time.dataset.end;
+  let zoom = 1;
+  const ticks = () => {
+    const rough = end / (8 * zoom), power = 10 ** Math.floor(Math.log10(rough));
+    const step = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= rough * 0.999999);
+    const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+    let marks = "";
+    for (let i = 0; i * step <= end; i++) {
+      const x = (100 * i * step / end).toFixed(4);
+      marks += `<line x1="${x}%" x2="${x}%" y1="0" y2="100%"/><text x="${x}%" y="100%" dx="4" dy="-6">`
+        + `${(i * step).toFixed(digits)} ${time.dataset.unit}</text>`;
+    }
+    $(".ticks", time).innerHTML = marks;
+  };
+  const setZoom = (wanted, x = view.clientWidth / 2) => {
+    const next = Math.min(Math.max(wanted, 1), 64), at = (view.scrollLeft + x) / zoom;
+    zoom = next;
+    time.style.width = `${100 * zoom}%`;
+    view.scrollLeft = at * zoom - x;
+    ticks();
+  };
+  $$("[data-zoom]").forEach((button) => button.addEventListener("click", () => {
+    const factor = +button.dataset.zoom;
+    setZoom(factor ? zoom * factor : 1);
+  }));
+  view.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey) return;
+    event.preventDefault();
+    setZoom(zoom * (event.deltaY < 0 ? 1.3 : 1 / 1.3), event.clientX - view.getBoundingClientRect().left);
+  }, { passive: false });
+
+  // Marks of all plots: a tip on hovering, the layer's row on a click.
+  const tip = $("#tip");
+  const rowOf = (mark) => document.getElementById(mark.dataset.n ? `n${mark.dataset.n}` : `l${mark.dataset.l}`);
+  const heads = (row) => $$("thead th", row.closest("table")).map((head) => head.textContent);
+  const describe = (row) => {
+    const names = heads(row), cells = [...row.cells].map((cell) => cell.textContent.trim());
+    const wanted = row.id[0] === "n" ? [1, 3, 4, 5] : [2, 5, 8, 9, 12];
+    return [cells[row.id[0] === "n" ? 0 : 1], wanted.map((i) => `${names[i]}: ${cells[i]}`).join(" · ")];
+  };
+  document.addEventListener("mousemove", (event) => {
+    const mark = event.target.closest("[data-l],[data-n]");
+    const row = mark && rowOf(mark);
+    tip.hidden = !row;
+    if (!row) return;
+    const [name, figures] = describe(row);
+    tip.replaceChildren(Object.assign(document.createElement("b"), { textContent: name }), document.createElement("br"), figures);
+    tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`;
+    tip.style.top = `${event.clientY + tip.offsetHeight + 24 > innerHeight ? event.clientY - tip.offsetHeight - 12 : event.clientY + 16}px`;
+  });
+  const go = (row) => {
+    $$("tr.here").forEach((one) => one.classList.remove("here"));
+    row.hidden = false;
+    row.closest("details")?.setAttribute("open", "");
+    row.classList.add("here");
+    row.scrollIntoView({ block: "center" });
+  };
+  document.addEventListener("click", (event) => {
+    const mark = event.target.closest("[data-l],[data-n],a[href^='#l']");
+    if (!mark) return;
+    const row = mark.tagName === "A" ? $(`tr${mark.getAttribute("href")}`) : rowOf(mark);
+    if (!row) return;
+    event.preventDefault();
+    go(row);
+  });
+})();
