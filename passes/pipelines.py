@@ -1,4 +1,4 @@
-"""The pipelines, each readable as one list; `--pipeline`, reports and reproducers print and parse the same string."""
+"""The pipelines, each readable as one list."""
 
 from __future__ import annotations
 
@@ -7,8 +7,31 @@ from dataclasses import dataclass
 
 from y10c.rewrite.passes import Pass
 
-CANONICALIZE = "canonicalize"
-"""What `y10c.optimize` runs."""
+
+def canonicalization() -> tuple[Pass, ...]:
+    """What every graph goes through first, and all that `y10c.optimize` does."""
+    from y10c.passes.canonicalize.affine import FoldAffine
+    from y10c.passes.canonicalize.batchnorm import FoldBatchNorm
+    from y10c.passes.canonicalize.chains import MergeChains
+    from y10c.passes.canonicalize.conv import MergeConvs
+    from y10c.passes.canonicalize.cse import EraseDead, MergeCommonSubexpressions
+    from y10c.passes.canonicalize.fold_constants import FoldConstants
+    from y10c.passes.canonicalize.noop import DropNoops
+    from y10c.passes.canonicalize.recognize import RecognizeFunctions
+
+    return (
+        EraseDead(),
+        FoldConstants(),
+        DropNoops(),
+        MergeChains(),
+        FoldBatchNorm(),
+        FoldAffine(),
+        MergeConvs(),
+        RecognizeFunctions(),
+        MergeCommonSubexpressions(),
+        FoldConstants(),
+        DropNoops(),
+    )
 
 
 @dataclass(frozen=True)
@@ -34,15 +57,15 @@ def stages(head: str, method: str, legalization: tuple[Pass, ...] = ()) -> tuple
         method: How calibration chooses ranges.
         legalization: The target's own passes.
     """
-    from y10c.passes.canonicalize.silu import RecognizeSiLU
     from y10c.passes.head.fold import FoldHead
+
     from y10c.passes.int8.quantize_activations import QuantizeActivations
     from y10c.passes.int8.quantize_weights import QuantizeWeights
     from y10c.passes.observe.calibrate import Calibrate
 
     return (
         Stage("original", (), "original_float_model"),
-        Stage("optimized", (RecognizeSiLU(), FoldHead(head), *legalization), "optimized_float_model"),
+        Stage("optimized", (*canonicalization(), FoldHead(head), *legalization), "optimized_float_model"),
         Stage("calibrated", (Calibrate(method), QuantizeActivations()), "calibrated_model"),
         Stage("ptq", (QuantizeWeights(),), "ptq_model"),
     )

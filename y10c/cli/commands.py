@@ -17,6 +17,7 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
+    "compile": Command("y10c.cli.compile:compile", "Compile an ONNX model to INT8 with a cost report."),
     "doctor": Command("y10c.cli.doctor:doctor", "Show what y10c finds on this machine, and what is missing."),
 }
 """Every command by name, in the order of the help."""

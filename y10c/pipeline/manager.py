@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -20,11 +21,13 @@ class PassRun:
         name: The pass with its options.
         seconds: Wall time, verification not counted.
         ops: Number of ops afterwards.
+        rules: How often each of its rules fired.
     """
 
     name: str
     seconds: float
     ops: int
+    rules: Mapping[str, int]
 
 
 def check_order(passes: Iterable[Pass], facts: Iterable[str] = ()) -> None:
@@ -54,9 +57,11 @@ def run_passes(graph: Graph, passes: Iterable[Pass], context: PassContext) -> li
     runs = []
     for each in passes:
         check_order([each], context.facts)
+        before = Counter(context.applied)
         started = perf_counter()
         each.run(graph, context)
-        runs.append(PassRun(str(each), perf_counter() - started, len(graph)))
+        seconds = perf_counter() - started
+        runs.append(PassRun(str(each), seconds, len(graph), context.applied - before))
         context.facts |= each.establishes
         _verify(graph, each)
     return runs

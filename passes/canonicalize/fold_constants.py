@@ -1,0 +1,81 @@
+"""Ops whose operands are all constant, or that only look at shapes that are known, become constants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from y10c.ir.types import TensorType
+from y10c.ir.value import Op
+from y10c.ops.reference import evaluate_op
+from y10c.ops.registry import find_spec
+from y10c.ops.spec import Trait
+from y10c.rewrite import Rewriter, Rule, decline, op, rule, var
+from y10c.rewrite.passes import RulePass
+from y10c.rewrite.pattern import AnyOp
+
+MAX_ELEMENTS = 1 << 22
+"""A folded result may not be larger, unless its operands were: folding Expand must not blow up a file."""
+
+x = var("x")
+
+
+def foldable(m: Any) -> bool:
+    """An operand is not constant, or the op may not be folded."""
+    matched: Op = m.op.op
+    spec = find_spec(matched.name)
+    return (
+        spec is not None
+        and not matched.graphs
+        and not spec.has(Trait.random)
+        and matched.version is None
+        and matched.name not in ("QuantizeLinear", "DequantizeLinear")
+        and (bool(matched.operands) or matched.name in ("Constant", "ConstantOfShape"))
+        and all(v is None or v.is_constant for v in matched.operands)
+        and _small_enough(matched)
+    )
+
+
+def _small_enough(matched: Op) -> bool:
+    given = sum(
+        int(np.prod(v.tensor.shape)) for v in matched.operands if v is not None and v.tensor is not None
+    )
+    types = [r.type for r in matched.results]
+    known = [t.elements for t in types if isinstance(t, TensorType) and t.is_static]
+    return len(known) == len(types) and sum(known) <= max(MAX_ELEMENTS, given)
+
+
+@rule(match=AnyOp("op"), where=foldable)
+def fold_constants(rw: Rewriter, m: Any) -> Any:
+    """Compute an op whose operands are all constant."""
+    matched: Op = m.op.op
+    arrays = [None if v is None else v.numpy() for v in matched.operands]
+    return [rw.const(np.asarray(a)) for a in evaluate_op(matched, arrays)]
+
+
+@rule(match=op.Shape(x, bind="shape"))
+def fold_shape(rw: Rewriter, m: Any) -> Any:
+    """The Shape of a tensor whose extents are known is a constant."""
+    if not isinstance(m.x.type, TensorType) or not m.x.type.is_static:
+        return decline("an extent is not known")
+    shape = m.x.type.static_shape
+    return rw.const(np.array(shape[m.shape.start or 0 : m.shape.end], np.int64))
+
+
+@rule(match=op.Size(x))
+def fold_size(rw: Rewriter, m: Any) -> Any:
+    """The Size of a tensor whose extents are known is a constant."""
+    if not isinstance(m.x.type, TensorType) or not m.x.type.is_static:
+        return decline("an extent is not known")
+    return rw.const(np.array(m.x.type.elements, np.int64))
+
+
+@dataclass(frozen=True)
+class FoldConstants(RulePass):
+    """Compute what does not depend on the inputs."""
+
+    name: ClassVar[str] = "fold-constants"
+    rules: ClassVar[Sequence[Rule]] = (fold_shape, fold_size, fold_constants)

@@ -1,0 +1,168 @@
+"""Ops that change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from y10c.ir.types import TensorType
+from y10c.rewrite import Rewriter, Rule, any_of, const, op, rule, scalar_const, var
+from y10c.rewrite.passes import RulePass
+
+x, y = var("x"), var("y")
+
+
+def same_type(m: Any) -> bool:
+    """The result has another type or shape than the operand, or one of them is not known."""
+    before, after = m.x.type, m.root.results[0].type
+    return isinstance(before, TensorType) and before.is_static and before == after
+
+
+def unread_mask(m: Any) -> bool:
+    """The mask is read."""
+    return not any(r.uses for r in m.root.results[1:])
+
+
+@rule(match=op.Identity(x))
+def drop_identity(rw: Rewriter, m: Any) -> Any:
+    """Drop Identity; a graph input that becomes an output keeps both names."""
+    return m.x
+
+
+@rule(
+    match=op.Dropout(x, const("RATIO").optional(), const("TRAINING").optional(False), bind="drop"),
+    where=unread_mask,
+)
+def drop_dropout(rw: Rewriter, m: Any) -> Any:
+    """Drop Dropout, which does nothing at inference."""
+    if np.any(m.TRAINING):
+        return None
+    return [m.x] * len(m.root.results)
+
+
+@rule(match=op.Cast(x), where=same_type)
+def drop_cast(rw: Rewriter, m: Any) -> Any:
+    """Drop a Cast to the type that the operand has."""
+    return m.x
+
+
+@rule(match=op.any_of("Reshape", "Expand", "Tile")(x, y), where=same_type)
+def drop_reshape(rw: Rewriter, m: Any) -> Any:
+    """Drop a Reshape, Expand or Tile to the shape that the operand has."""
+    return m.x
+
+
+@rule(match=op.any_of("Squeeze", "Unsqueeze")(x, y.optional()), where=same_type)
+def drop_squeeze(rw: Rewriter, m: Any) -> Any:
+    """Drop a Squeeze or Unsqueeze of no axes."""
+    return m.x
+
+
+@rule(match=op.Flatten(x), where=same_type)
+def drop_flatten(rw: Rewriter, m: Any) -> Any:
+    """Drop a Flatten of a matrix to itself."""
+    return m.x
+
+
+@rule(match=op.Transpose(x, bind="transpose"))
+def drop_transpose(rw: Rewriter, m: Any) -> Any:
+    """Drop a Transpose that keeps the order of the axes."""
+    perm = m.transpose.perm
+    return m.x if perm is not None and list(perm) == sorted(perm) else None
+
+
+@rule(
+    match=op.Slice(x, const("STARTS"), const("ENDS"), const("AXES").optional(), const("STEPS").optional(1)),
+    where=same_type,
+)
+def drop_slice(rw: Rewriter, m: Any) -> Any:
+    """Drop a Slice that takes everything in order."""
+    return m.x if np.all(np.asarray(m.STEPS) > 0) else None
+
+
+@rule(match=op.Pad(x, const("PADS"), y.optional(), const("AXES").optional()))
+def drop_pad(rw: Rewriter, m: Any) -> Any:
+    """Drop a Pad by nothing."""
+    return m.x if not np.any(m.PADS) else None
+
+
+@rule(match=op.Concat(x))
+def drop_concat(rw: Rewriter, m: Any) -> Any:
+    """Drop a Concat of one tensor."""
+    return m.x
+
+
+@rule(match=op.any_of("Sum", "Max", "Min", "Mean")(x))
+def drop_single_operand(rw: Rewriter, m: Any) -> Any:
+    """Drop a variadic Sum, Max, Min or Mean of one tensor."""
+    return m.x
+
+
+@rule(
+    match=any_of(op.Add(x, 0.0), op.Sub(x, 0.0), op.Mul(x, 1.0), op.Div(x, 1.0), op.Pow(x, 1.0)),
+    where=same_type,
+)
+def drop_neutral(rw: Rewriter, m: Any) -> Any:
+    """Drop arithmetic with its neutral element: x + 0, x - 0, x * 1, x / 1, x ** 1."""
+    return m.x
+
+
+@rule(match=op.Split(x, y.optional()), where=same_type)
+def drop_split(rw: Rewriter, m: Any) -> Any:
+    """Drop a Split into one piece."""
+    return m.x if len(m.root.results) == 1 else None
+
+
+@rule(match=op.Neg(op.Neg(x)))
+def drop_double_negation(rw: Rewriter, m: Any) -> Any:
+    """-(-x) is x."""
+    return m.x
+
+
+@rule(match=op.Relu(op.Relu(x)))
+def drop_double_relu(rw: Rewriter, m: Any) -> Any:
+    """The Relu of a Relu is the Relu."""
+    return rw.op.Relu(m.x)
+
+
+@rule(
+    match=op.Clip(
+        op.Clip(x, scalar_const("A"), scalar_const("B"), single_use=True),
+        scalar_const("C"),
+        scalar_const("D"),
+    )
+)
+def merge_clips(rw: Rewriter, m: Any) -> Any:
+    """Clip twice is to clip once, where the ranges overlap."""
+    low, high = np.maximum(m.A, m.C), np.minimum(m.B, m.D)
+    if np.any(m.A > m.B) or np.any(m.C > m.D) or np.any(low > high):
+        return None
+    return rw.op.Clip(m.x, rw.const(low), rw.const(high))
+
+
+@dataclass(frozen=True)
+class DropNoops(RulePass):
+    """Drop ops that change nothing."""
+
+    name: ClassVar[str] = "drop-noops"
+    rules: ClassVar[Sequence[Rule]] = (
+        drop_identity,
+        drop_dropout,
+        drop_cast,
+        drop_reshape,
+        drop_squeeze,
+        drop_flatten,
+        drop_transpose,
+        drop_slice,
+        drop_pad,
+        drop_concat,
+        drop_single_operand,
+        drop_neutral,
+        drop_split,
+        drop_double_negation,
+        drop_double_relu,
+        merge_clips,
+    )

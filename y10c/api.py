@@ -1,0 +1,26 @@
+"""The Python API; the command line is a thin layer over it."""
+
+from __future__ import annotations
+
+import onnx
+
+from y10c.backend.exporter import save
+from y10c.frontend.importer import load
+from y10c.pipeline.compile import Result, compile
+
+__all__ = ["Result", "compile", "load", "optimize", "save"]
+
+
+def optimize(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A smaller model of the same meaning: load, canonicalize, export.
+
+    Raises:
+        ModelError: The model is not valid.
+    """
+    from y10c.passes.pipelines import canonicalization
+    from y10c.pipeline.manager import run_passes
+    from y10c.rewrite.passes import PassContext
+
+    graph = load(model)
+    run_passes(graph, canonicalization(), PassContext())
+    return graph.to_onnx()

@@ -1,0 +1,133 @@
+"""`y10c compile`: from ONNX to INT8 and a cost report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from y10c.cli.terminal import table, terminal
+from y10c.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from y10c.pipeline.result import Result
+
+
+def compile(
+    model: Annotated[Path | None, typer.Argument(help="ONNX file; may come from the config instead.")] = None,
+    target: Annotated[str, typer.Option("--target", "-t", help="j6 or ort.")] = "j6",
+    march: Annotated[str | None, typer.Option(help="Chip of the target's family, such as nash-e.")] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Folder of images or .npy tensors, or one .npy file.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="YAML in the vendor's form.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the files; else ./model_output.")
+    ] = None,
+    prefix: Annotated[str | None, typer.Option(help="Of the file names; else the model's stem.")] = None,
+    head: Annotated[
+        str | None, typer.Option(help="raw (six raw outputs), e2e ([1,300,6]) or keep; j6 takes raw.")
+    ] = None,
+    shape: Annotated[
+        list[str] | None, typer.Option(help="Extents of an input with open shape: images=1x3x640x640.")
+    ] = None,
+    stop_after: Annotated[str, typer.Option(help="original, optimized, calibrated or ptq.")] = "ptq",
+    limit: Annotated[int | None, typer.Option(min=1, help="Use at most this many samples.")] = None,
+    method: Annotated[str, typer.Option(help="How ranges are chosen: min-max, mse, kl …")] = "min-max",
+) -> None:
+    """Compile an ONNX model: fold its head, calibrate, quantize to INT8, estimate its cost."""
+    from y10c.pipeline.compile import compile as run
+    from y10c.pipeline.vendor_config import Settings, read_settings
+
+    given = Settings(model=model, march=march, calibration=calibration, output=output, prefix=prefix)
+    settings = given.over(read_settings(config)) if config is not None else given
+    if settings.model is None:
+        raise UsageError("no model given", help="y10c compile MODEL.onnx, or -c config.yaml that names one")
+    result = run(
+        settings.model,
+        target,
+        calibration=settings.calibration,
+        output=settings.output or Path("model_output"),
+        prefix=settings.prefix,
+        march=settings.march,
+        head=head,
+        shapes=dict(map(parse_shape, shape or [])),
+        stop_after=stop_after,
+        limit=limit,
+        method=method,
+    )
+    terminal().result(summary(result), lambda: drawn(result))
+
+
+def parse_shape(text: str) -> tuple[str, list[int]]:
+    """`images=1x3x640x640` as a name and extents.
+
+    Raises:
+        UsageError: The text has another form.
+    """
+    name, _, extents = text.rpartition("=")
+    parts = extents.split("x")
+    if not name or not all(p.isdigit() and int(p) > 0 for p in parts):
+        raise UsageError(f"--shape {text} is not understood", help="write NAME=1x3x640x640")
+    return name, [int(p) for p in parts]
+
+
+def summary(result: Result) -> dict[str, object]:
+    """The result as the JSON object of `--json`."""
+    cost = result.cost.result if result.cost is not None else None
+    return {
+        "target": result.target,
+        "march": result.march,
+        "head": result.head,
+        "calibration": {"samples": result.samples, "synthetic": result.synthetic},
+        "outputs": [{"name": o.name, "cosine": o.cosine} for o in result.outputs],
+        "cpu_nodes": [n.node for n in result.nodes if n.unit == "CPU"],
+        "cost": cost.summary_dict() if cost is not None else None,
+        "files": dict(result.files),
+        "warnings": result.warnings.as_dicts(),
+    }
+
+
+def drawn(result: Result) -> RenderableType:
+    """The summary table, the files, and what to type next."""
+    from rich.console import Group
+
+    rows = [
+        ("agreement with float", _agreement(result)),
+        ("time on the chip", _time(result)),
+        ("nodes on the CPU", str(sum(n.unit == "CPU" for n in result.nodes))),
+        ("MACs with 16-bit operands", _wide_share(result)),
+        ("files", "\n".join(str(p) for p in result.files.values())),
+        ("next", _next(result)),
+    ]
+    return Group(table(["", f"{result.target} {result.march}"], rows))
+
+
+def _agreement(result: Result) -> str:
+    worst = result.worst_output
+    if worst is None:
+        return "not compared"
+    note = ", on generated images: not a statement of accuracy" if result.synthetic else ""
+    return f"cosine {worst.cosine:.4f} (lowest of {len(result.outputs)} outputs, {worst.name}{note})"
+
+
+def _time(result: Result) -> str:
+    if result.cost is None:
+        return "not modelled for this target"
+    total = result.cost.result.summary
+    low, high = total.latency_ms_band
+    return f"{total.latency_ms:.2f} ms ({low:.2f} to {high:.2f}), {total.fps:.0f} FPS, estimated"
+
+
+def _wide_share(result: Result) -> str:
+    return "-" if result.cost is None else f"{result.cost.result.summary.int16_mac_share:.1%}"
+
+
+def _next(result: Result) -> str:
+    if "html" in result.files:
+        return f"open {result.files['html']}"
+    last = result.files.get("ptq")
+    return f"y10c info {last}" if last is not None else "y10c compile without --stop-after"

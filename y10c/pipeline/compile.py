@@ -1,0 +1,234 @@
+"""`compile`: frontend, passes, target, in stages, each with its file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import onnx
+
+from y10c import __version__, atomic, diagnostics, plugins, progress
+from y10c.backend.exporter import export_model, save_model
+from y10c.calib.dataset import Dataset, open_dataset
+from y10c.calib.synthetic import synthetic_dataset
+from y10c.cost.report.data import NodeRow, OutputCosine
+from y10c.diagnostics import Diagnostics, warn
+from y10c.errors import ModelError, UnknownNameError
+from y10c.frontend.importer import load
+from y10c.ir.graph import Graph
+from y10c.ir.value import Value
+from y10c.passes.observe.calibrate import Ranges
+from y10c.passes.pipelines import Stage, stages
+from y10c.pipeline.manager import PassRun, check_order, run_passes
+from y10c.pipeline.nodes import Models, compare_nodes
+from y10c.pipeline.costs import estimate_cost
+from y10c.pipeline.outputs import write_outputs
+from y10c.pipeline.result import Result
+from y10c.quant.plan import QuantPlan
+from y10c.quant.scheme import QuantScheme
+from y10c.rewrite.passes import PassContext
+from y10c.targets.base import Target
+
+QDQ_OPSET = 21
+"""The first opset with 16-bit QuantizeLinear in ONNX's own domain."""
+
+HEADS = ("raw", "e2e", "keep")
+STAGE_NAMES = ("original", "optimized", "calibrated", "ptq")
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """What to compile and how.
+
+    Args:
+        target: Name of the target.
+        march: Chip of the target's family; its default where None.
+        calibration: Folder of images or npy tensors, or one npy file; None means generated images.
+        head: `raw`, `e2e` or `keep`; the target's default where None.
+        shapes: Extents for inputs with symbolic dims.
+        stop_after: Last stage that is made.
+        limit: Use at most this many calibration samples.
+        method: How ranges are chosen (see `y10c.calib.observers`).
+    """
+
+    target: str = "j6"
+    march: str | None = None
+    calibration: Path | None = None
+    head: str | None = None
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    stop_after: str = "ptq"
+    limit: int | None = None
+    method: str = "min-max"
+
+    def __post_init__(self) -> None:
+        if self.stop_after not in STAGE_NAMES:
+            raise UnknownNameError("stage", self.stop_after, list(STAGE_NAMES))
+        if self.head is not None and self.head not in HEADS:
+            raise UnknownNameError("head", self.head, list(HEADS))
+
+
+def compile(
+    model: str | Path | onnx.ModelProto,
+    target: str = "j6",
+    *,
+    calibration: str | Path | None = None,
+    output: str | Path | None = None,
+    prefix: str | None = None,
+    march: str | None = None,
+    head: str | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    stop_after: str = "ptq",
+    limit: int | None = None,
+    method: str = "min-max",
+) -> Result:
+    """Compile an ONNX model for a target.
+
+    Args:
+        model: Path of an ONNX file, or a model.
+        target: Name of the target.
+        calibration: Folder of images or npy tensors, or one npy file; generated images where None.
+        output: Folder for the files; None writes none.
+        prefix: Of the file names; the model file's stem where None.
+        march: Chip of the target's family.
+        head: `raw`, `e2e` or `keep`; the target's default where None.
+        shapes: Extents for inputs with symbolic dims, by input name.
+        stop_after: `original`, `optimized`, `calibrated` or `ptq`.
+        limit: Use at most this many calibration samples.
+        method: How ranges are chosen.
+
+    Raises:
+        Y10cError: Whatever is wrong with the model, the data, the options or the output folder.
+    """
+    options = CompileOptions(
+        target, march, None if calibration is None else Path(calibration), head, shapes or {}, stop_after, limit, method
+    )
+    with diagnostics.collect() as warnings:
+        compilation = _Compilation(model, options, warnings)
+        if output is None:
+            return compilation.run(None, prefix or "model")
+        name = prefix or (Path(model).stem.removesuffix(".onnx") if isinstance(model, str | Path) else "model")
+        with atomic.folder(output) as folder:
+            result = compilation.run(folder, name)
+        return result.moved(Path(output))
+
+
+class _Compilation:
+    def __init__(
+        self, model: str | Path | onnx.ModelProto, options: CompileOptions, warnings: Diagnostics
+    ) -> None:
+        kind = plugins.load("y10c.targets", options.target)
+        assert isinstance(kind, type)
+        assert issubclass(kind, Target)
+        self.target = kind.create(options.march)
+        self.options = options
+        self.warnings = warnings
+        self.where = str(model) if isinstance(model, str | Path) else "model"
+        self.model_name = Path(self.where).name.removesuffix(".onnx")
+        with progress.step("reading the model"):
+            self.graph = load(model, shapes=options.shapes)
+        require_static_inputs(self.graph, self.where)
+        self.data = self._open_data()
+        self.context = PassContext(tables={QuantScheme: self.target.scheme(), Dataset: self.data})
+        self.runs: list[PassRun] = []
+        self.models: dict[str, onnx.ModelProto] = {}
+
+    def _open_data(self) -> Dataset:
+        first = first_input(self.graph)
+        if self.options.calibration is None:
+            warn(
+                "Y5001",
+                "calibrated on generated images: the accuracy of this model is unknown",
+                help="pass --calibration DIR with images like those of the application",
+            )
+            return synthetic_dataset(first.tensor_type)
+        data = open_dataset(self.options.calibration, input_shape=first.tensor_type.static_shape)
+        return data if self.options.limit is None else data.limited(self.options.limit)
+
+    def run(self, folder: Path | None, prefix: str) -> Result:
+        plan = self._stages()
+        check_order([p for stage in plan for p in stage.passes])
+        files: dict[str, Path] = {}
+        for stage in plan:
+            self._run_stage(stage)
+            if folder is not None:
+                files[stage.name] = save_model(self.models[stage.name], folder / f"{prefix}_{stage.file}.onnx")
+        return self._finish(folder, prefix, files)
+
+    def _stages(self) -> tuple[Stage, ...]:
+        head = self.options.head or self.target.default_head
+        plan = stages(head, self.options.method, self.target.legalization())
+        return plan[: STAGE_NAMES.index(self.options.stop_after) + 1]
+
+    def _run_stage(self, stage: Stage) -> None:
+        self.runs += run_passes(self.graph, stage.passes, self.context)
+        quantized = stage.name in ("calibrated", "ptq")
+        self.models[stage.name] = export_model(
+            self.graph, opset=QDQ_OPSET if quantized else None, metadata=self._metadata()
+        )
+
+    def _metadata(self) -> dict[str, str]:
+        calibration = "generated images" if self.options.calibration is None else f"{len(self.data)} samples"
+        return {
+            "y10c.version": __version__,
+            "y10c.target": self.target.name,
+            "y10c.march": self.target.march,
+            "y10c.calibration": calibration,
+        }
+
+    def _finish(self, folder: Path | None, prefix: str, files: dict[str, Path]) -> Result:
+        nodes, outputs = self._compared()
+        result = Result(
+            target=self.target.name,
+            march=self.target.march,
+            models=self.models,
+            files=files,
+            nodes=nodes,
+            outputs=outputs,
+            cost=estimate_cost(self.graph, self.target, self.model_name),
+            passes=tuple(self.runs),
+            warnings=self.warnings,
+            synthetic=self.options.calibration is None,
+            samples=len(self.data),
+        )
+        if folder is None:
+            return result
+        return replace(result, files={**files, **write_outputs(result, self.graph, folder, prefix)})
+
+    def _compared(self) -> tuple[tuple[NodeRow, ...], tuple[OutputCosine, ...]]:
+        if "ptq" not in self.models:
+            return (), ()
+        plan: QuantPlan = self.context.tables[QuantPlan]
+        if not plan.edges:
+            warn("Y5002", "the model holds nothing that the target runs on integers", where=self.where)
+        models = Models(self.models["optimized"], self.models["calibrated"], self.models["ptq"])
+        report = compare_nodes(self.graph, plan, self.context.tables[Ranges], models, self.data)
+        return report.rows, report.outputs
+
+
+def require_static_inputs(graph: Graph, where: str) -> None:
+    """Whether every input's extents are numbers.
+
+    Raises:
+        ModelError: An input is symbolic; the help shows the option to give.
+    """
+    for value in graph.inputs:
+        if not value.tensor_type.is_static:
+            shown = "x".join(str(d) if isinstance(d, int) else "?" for d in value.shape or ())
+            raise ModelError(
+                f"input {value.name!r} has the open shape {value.type}",
+                code="Y3004",
+                where=where,
+                help=f"give its extents: --shape {value.name}={shown or '1x3x640x640'} with numbers for each ?",
+            )
+
+
+def first_input(graph: Graph) -> Value:
+    """The input that images go to.
+
+    Raises:
+        ModelError: The model has no input.
+    """
+    if not graph.inputs:
+        raise ModelError("the model has no input")
+    return graph.inputs[0]

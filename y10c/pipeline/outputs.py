@@ -1,0 +1,106 @@
+"""The files of a compilation beside its models: report, node table, log."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from y10c import __version__, atomic
+from y10c.cost.report.data import FileRow, NodeRow, PassRow, ReportData, TensorRow
+from y10c.cost.report.picture import write_picture
+from y10c.cost.report.render import write_html
+from y10c.cost.report.table import write_layers_csv, write_nodes_csv
+from y10c.cost.report.trace import write_trace
+from y10c.cost.report.vendor_json import write_json
+from y10c.ir.graph import Graph
+from y10c.ir.value import Value
+from y10c.pipeline.result import Result
+
+LOG_NAME = "y10c_compile.log"
+
+REPORTS: dict[str, tuple[str, Callable[[ReportData, Path], None]]] = {
+    "html": (".html", write_html),
+    "json": (".json", write_json),
+    "trace": (".trace.json", write_trace),
+    "layers": ("_layers.csv", write_layers_csv),
+    "picture": ("_timeline.png", write_picture),
+}
+"""Files made from the estimate: suffix and writer by kind."""
+
+
+def write_outputs(result: Result, graph: Graph, folder: Path, prefix: str) -> dict[str, Path]:
+    """Write everything but the models into `folder`; gives the files by kind."""
+    files = {"log": folder / LOG_NAME}
+    if result.nodes:
+        files["node_info"] = folder / f"{prefix}_node_info.csv"
+        write_nodes_csv(result.nodes, files["node_info"])
+    data = report_data(result, graph, prefix)
+    if data is not None:
+        for kind, (suffix, write) in REPORTS.items():
+            files[kind] = folder / f"{prefix}{suffix}"
+            write(data, files[kind])
+    atomic.write_text(files["log"], log_text(result))
+    return files
+
+
+def report_data(result: Result, graph: Graph, model: str) -> ReportData | None:
+    """Everything that the report shows; None where the target models no cost."""
+    if result.cost is None:
+        return None
+    return ReportData(
+        cost=result.cost.result,
+        inputs=tuple(_tensor(v.name, v) for v in graph.inputs),
+        outputs=tuple(_tensor(n, v) for n, v in zip(graph.output_names, graph.outputs, strict=True)),
+        nodes=result.nodes,
+        output_cosines=result.outputs,
+        files=tuple(FileRow(path.name, kind, path.stat().st_size) for kind, path in result.files.items()),
+        warnings=tuple(result.warnings.as_dicts()),
+        notes=tuple(_notes(result)),
+        passes=tuple(PassRow(run.name, run.rules) for run in result.passes),
+        edges=result.cost.edges,
+    )
+
+
+def _notes(result: Result) -> list[str]:
+    if result.synthetic:
+        return ["Calibrated on generated images: the ranges fit no real data, the cosines say nothing of accuracy."]
+    return [f"Calibrated on {result.samples} samples."]
+
+
+def _tensor(name: str, value: Value) -> TensorRow:
+    kind = value.tensor_type
+    shape = tuple(d if d is not None else "?" for d in kind.shape or ())
+    return TensorRow(name, shape, str(kind.dtype.numpy), kind.bytes if kind.is_static else None)
+
+
+def log_text(result: Result) -> str:
+    """The log: what ran, the node table, the outputs, the warnings."""
+    lines = [f"y10c {__version__}  target {result.target}  march {result.march}", ""]
+    lines += [f"{run.name:40} {run.seconds:8.2f} s  {run.ops:6} ops" for run in result.passes]
+    lines += ["", _table(result.nodes)] if result.nodes else []
+    lines += [f"output {o.name}: cosine {o.cosine:.6f}" for o in result.outputs]
+    lines += ["", *(w.render() for w in result.warnings)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(nodes: tuple[NodeRow, ...]) -> str:
+    from rich.box import MARKDOWN
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table("Node", "NodeType", "ON", "Threshold", "Calibrated Cosine", "Quantized Cosine", "Output Data Type")
+    drawn.box = MARKDOWN
+    for n in nodes:
+        drawn.add_row(n.node, n.op, n.unit, _number(n.threshold), _cosine(n.calibrated_cosine), _cosine(n.quantized_cosine), n.dtype)
+    text = io.StringIO()
+    Console(file=text, width=240, color_system=None).print(drawn)
+    return text.getvalue().rstrip()
+
+
+def _number(value: float | None) -> str:
+    return "--" if value is None else f"{value:.6g}"
+
+
+def _cosine(value: float | None) -> str:
+    return "--" if value is None else f"{value:.6f}"
