@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 from html import unescape
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +19,10 @@ pytestmark = pytest.mark.slow  # a browser starts
 FIRST = "<script>window.problems = []; window.onerror = (text) => { problems.push(text); };</script>"
 
 LAST = """<pre id="found"></pre><script>
-const head = (title) => [...document.querySelectorAll("#table thead th")].find((h) => h.textContent === title);
-const column = (title) => [...document.querySelectorAll("#table tbody tr")].map((r) => r.cells[head(title).cellIndex]);
+const heads = [...document.querySelectorAll("#table thead th")];
+const head = (title) => heads.find((one) => one.textContent === title);
+const rows = () => [...document.querySelectorAll("#table tbody tr")];
+const column = (title) => rows().map((row) => row.cells[head(title).cellIndex]);
 const times = () => column("Time µs").map((cell) => +cell.dataset.v);
 const found = {};
 head("Time µs").firstElementChild.click();
@@ -32,7 +33,7 @@ head("Layer").firstElementChild.click();
 found.names = column("Layer").map((cell) => cell.textContent);
 const find = document.querySelector("#find");
 find.value = "softmax"; find.dispatchEvent(new Event("input"));
-found.filtered = [...document.querySelectorAll("#table tbody tr")].filter((r) => !r.hidden).map((r) => r.cells[2].textContent);
+found.filtered = rows().filter((row) => !row.hidden).map((row) => row.cells[2].textContent);
 const boxes = (selector) => [...document.querySelectorAll(selector)].map((e) => e.getBoundingClientRect());
 found.plots = boxes("svg.time, svg.roofline, svg.graph, svg.cosine").map((b) => [b.width, b.height]);
 const before = boxes("svg.time")[0].width;
@@ -84,7 +85,8 @@ def test_a_click_sorts_and_says_how(found: dict[str, Any]) -> None:
     assert found["down"] == sorted(found["down"], reverse=True)
     assert found["up"] == sorted(found["up"])
     assert (found["downSaid"], found["upSaid"]) == ("descending", "ascending")
-    assert found["names"][0].startswith("/model.0/") and found["names"][-1].startswith("/model.14/")
+    assert found["names"][0].startswith("/model.0/")
+    assert found["names"][-1].startswith("/model.14/")
 
 
 def test_the_filter_leaves_what_fits(found: dict[str, Any]) -> None:

@@ -49,6 +49,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "figure": words.figure,
         "quantity": words.quantity,
         "three_digits": words.three_digits,
         "percent": words.percent,

@@ -77,7 +77,9 @@ def _grid(x: _Scale, y: _Scale, across: list[float], up: list[float]) -> list[st
         parts.append(text(x(value), _H - _BOTTOM + 18, f"{value:g}", "middle"))
     for value in up:
         parts.append(line(_LEFT, y(value), _W - _RIGHT, y(value), "grid"))
-        parts.append(text(_LEFT - 8, y(value) + 4, quantity(value, "").replace(".00", ""), "end"))
+        parts.append(
+            text(_LEFT - 8, y(value) + 4, quantity(value, "").replace(".00", "").replace(".0 ", " "), "end")
+        )
     parts.append(text((_LEFT + _W - _RIGHT) / 2, _H - 6, "MAC per byte of DDR traffic", "middle"))
     parts.append(text(_LEFT, 12, "MAC/s"))
     return parts
@@ -90,7 +92,7 @@ def _roofs(x: _Scale, y: _Scale, peak: float, bandwidth: float) -> list[str]:
         line(x(start), y(start * bandwidth), x(ridge), y(peak), "roof"),
         line(x(ridge), y(peak), _W - _RIGHT, y(peak), "roof"),
         text(_W - _RIGHT - 6, y(peak) - 7, f"peak {three_digits(peak / 1e12)} TMAC/s", "end"),
-        text(x(start) + 10, y(start * bandwidth) - 8, f"DDR {three_digits(bandwidth / 1e9)} GB/s"),
+        text(x(ridge / 2.5) - 10, y(peak / 2.5), f"DDR {three_digits(bandwidth / 1e9)} GB/s", "end"),
     ]
 
 

@@ -39,13 +39,18 @@ def quantity(value: float, unit: str) -> str:
 
 
 def three_digits(value: float) -> str:
-    """Three significant digits without an exponent, thousands kept whole: 0.0123, 1.23, 123, 12345."""
+    """Three significant digits without an exponent, at most four decimals: 0.0123, 1.23, 123, 12345."""
     if value == 0 or abs(value) >= 99.95:
         return f"{value:.0f}"
-    if abs(value) < 0.0005:
-        return f"{value:.1g}"
-    decimals = 1 if abs(value) >= 9.995 else 2 if abs(value) >= 0.9995 else 3
+    decimals = next(
+        digits for digits in range(1, 5) if digits == 4 or abs(value) >= 9.995 * 10.0 ** (1 - digits)
+    )
     return f"{value:.{decimals}f}"
+
+
+def figure(value: float) -> str:
+    """A number of a data sheet: whole numbers in full with commas, others with four digits."""
+    return f"{value:,.0f}" if value == round(value) else f"{value:.4g}"
 
 
 def percent(share: float) -> str:
