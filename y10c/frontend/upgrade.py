@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from y10c.ir.attrs import Ints
 from y10c.ir.graph import Graph
 from y10c.ir.tensor import Tensor
 from y10c.ir.types import DType, TensorType
 from y10c.ir.value import Op, Value
 from y10c.ops.onnx_schema import IR_OPSET, find_schema
-from y10c.ops.versions import OLDEST_OPSET, PINNED_BEFORE, BecameOperand, moves_for
+from y10c.ops.versions import (
+    CHANGED_DEFAULTS,
+    OLDEST_OPSET,
+    PINNED_BEFORE,
+    RENAMED_OPS,
+    RENAMED_VALUES,
+    BecameOperand,
+    moves_for,
+)
 
 
 def upgrade(graph: Graph) -> None:
@@ -22,11 +32,15 @@ def upgrade(graph: Graph) -> None:
 
 
 def _upgrade_op(op: Op, opset: int) -> None:
-    if _is_older_meaning(op.name, opset) and not _same_meaning(op):
+    if _is_older_meaning(op.name, opset) and not _made_same(op, opset):
         op.version = _version_at(op.name, opset)
         return
+    op.name, _ = RENAMED_OPS.get(op.name, (op.name, 0))
     for move in moves_for(op.name, opset):
         _attribute_to_operand(op, move)
+    _rename_values(op, opset)
+    if op.name == "Split" and opset < 18 and op.operand(1) is None:
+        op.attrs = op.attrs.updated(num_outputs=len(op.results))
 
 
 def _is_older_meaning(name: str, opset: int) -> bool:
@@ -40,20 +54,80 @@ def _version_at(name: str, opset: int) -> int | None:
     return None if schema is None else schema.since_version
 
 
-def _same_meaning(op: Op) -> bool:
+def _rename_values(op: Op, opset: int) -> None:
+    for (name, attr), (since, default) in CHANGED_DEFAULTS.items():
+        if name == op.name and opset < since and attr not in op.attrs:
+            op.attrs = op.attrs.updated(**{attr: default})
+    for (name, attr), (since, names) in RENAMED_VALUES.items():
+        value = op.attrs.get(attr)
+        if name == op.name and opset < since and isinstance(value, str):
+            op.attrs = op.attrs.updated(**{attr: names.get(value, value)})
+
+
+# --- older meanings that can be said in today's words ---
+
+
+def _made_same(op: Op, opset: int) -> bool:
+    """True where an op whose meaning changed got today's form after all."""
+    express = _SAME.get(op.name)
+    return express is not None and opset >= OLDEST_OPSET and express(op, opset)
+
+
+def _last_axis(op: Op, opset: int) -> bool:
     """Softmax and its kin before opset 13 flatten to two axes; on the last axis both meanings agree."""
-    if op.name not in ("Softmax", "LogSoftmax", "Hardmax"):
-        return False
-    rank = op.operands[0].type.rank if op.operands and _is_tensor(op.operands[0]) else None  # type: ignore[union-attr]
+    first = op.operand(0)
+    rank = first.type.rank if first is not None and isinstance(first.type, TensorType) else None
     axis = op.attrs.get("axis", 1)
-    if rank is None or not isinstance(axis, int) or axis % rank != rank - 1:
+    if not rank or not isinstance(axis, int) or axis % rank != rank - 1:
         return False
     op.attrs = op.attrs.updated(axis=axis)
     return True
 
 
-def _is_tensor(value: Value | None) -> bool:
-    return value is not None and isinstance(value.type, TensorType)
+def _inference_only(op: Op, opset: int) -> bool:
+    """With one result BatchNormalization never trained; `spatial` is dropped where it says what is usual."""
+    if len(op.results) != 1 or op.attrs.get("spatial", 1) != 1:
+        return False
+    op.attrs = op.attrs.updated(spatial=None)
+    return True
+
+
+def _without_mask(op: Op, opset: int) -> bool:
+    """Dropout's mask was of another type."""
+    if len(op.results) != 1:
+        return False
+    for move in moves_for(op.name, opset):
+        _attribute_to_operand(op, move)
+    return True
+
+
+def _enlarging_resize(op: Op, opset: int) -> bool:
+    """Upsample, and Resize of opset 10: where it only enlarges, as onnxruntime defines what the text leaves open."""
+    scales = op.attrs.get("scales") if opset < 9 else op.operand(1)
+    if isinstance(scales, Value):
+        if scales.tensor is None or (scales.numpy() < 1).any():
+            return False
+    elif scales is not None:
+        for move in moves_for("Upsample", opset):
+            _attribute_to_operand(op, move)
+        scales = op.operand(1)
+    if not isinstance(scales, Value):
+        return False
+    op.name = "Resize"
+    op.attrs = op.attrs.updated(coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+    op._set_operands((op.operands[0], None, scales))
+    return True
+
+
+_SAME: dict[str, Callable[[Op, int], bool]] = {
+    "Softmax": _last_axis,
+    "LogSoftmax": _last_axis,
+    "Hardmax": _last_axis,
+    "BatchNormalization": _inference_only,
+    "Dropout": _without_mask,
+    "Upsample": _enlarging_resize,
+    "Resize": _enlarging_resize,
+}
 
 
 def _attribute_to_operand(op: Op, move: BecameOperand) -> None:
@@ -61,7 +135,7 @@ def _attribute_to_operand(op: Op, move: BecameOperand) -> None:
     op.attrs = op.attrs.updated(**{move.attr: None})
     if value is None or value == Ints():
         return
-    first = op.operands[0]
+    first = op.operand(0)
     dtype = first.type.dtype if first is not None and isinstance(first.type, TensorType) else DType.f32
     assert op.graph is not None
     constant = op.graph.root.constant(Tensor.of(move.operand_array(value, dtype)))

@@ -69,45 +69,18 @@ MOVES: tuple[BecameOperand, ...] = (
 )
 """Attributes that became operands."""
 
-DROPPED: dict[str, dict[str, int]] = {
-    "BatchNormalization": {"spatial": 9},
-    "Reshape": {"allowzero": 0},
-}
-"""Attributes of old schemas that today's op does not have, with the opset that dropped them."""
+RENAMED_OPS: dict[str, tuple[str, int]] = {"Scatter": ("ScatterElements", 11)}
+"""Ops that got another name and nothing else, with the opset of the change."""
 
-ADDED_ATTRS: dict[tuple[str, str], int] = {
-    ("Split", "num_outputs"): 18,
-    ("Reshape", "allowzero"): 14,
-    ("BatchNormalization", "training_mode"): 14,
-    ("AveragePool", "dilations"): 19,
-    ("AveragePool", "ceil_mode"): 10,
-    ("MaxPool", "ceil_mode"): 10,
-    ("MaxPool", "dilations"): 10,
-    ("Cast", "saturate"): 19,
-    ("Cast", "round_mode"): 24,
-    ("CastLike", "saturate"): 19,
-    ("QuantizeLinear", "saturate"): 19,
-    ("QuantizeLinear", "block_size"): 21,
-    ("QuantizeLinear", "output_dtype"): 21,
-    ("QuantizeLinear", "precision"): 23,
-    ("DequantizeLinear", "block_size"): 21,
-    ("DequantizeLinear", "output_dtype"): 23,
-    ("QuantizeLinear", "axis"): 13,
-    ("DequantizeLinear", "axis"): 13,
-    ("TopK", "largest"): 11,
-    ("TopK", "sorted"): 11,
-    ("DepthToSpace", "mode"): 11,
-    ("Resize", "antialias"): 18,
-    ("Resize", "axes"): 18,
-    ("Resize", "keep_aspect_ratio_policy"): 18,
-    ("Shape", "start"): 15,
-    ("Shape", "end"): 15,
-    ("ScatterElements", "reduction"): 16,
-    ("ScatterND", "reduction"): 16,
-    ("ReduceSum", "noop_with_empty_axes"): 13,
-    **{(op, "noop_with_empty_axes"): 18 for op in _REDUCTIONS},
+RENAMED_VALUES: dict[tuple[str, str], tuple[int, dict[str, str]]] = {
+    ("GridSample", "mode"): (20, {"bilinear": "linear", "bicubic": "cubic"}),
 }
-"""Attributes that came later, with their opset; at its default such an attribute is left out below it."""
+"""Attribute values that got another name: opset of the change, old name to new one."""
+
+CHANGED_DEFAULTS: dict[tuple[str, str], tuple[int, str]] = {
+    ("GridSample", "mode"): (20, "linear"),
+}
+"""What an absent attribute meant before the opset, in today's names, where today's default differs."""
 
 PINNED_BEFORE: dict[str, int] = {
     "Softmax": 13,
@@ -116,15 +89,13 @@ PINNED_BEFORE: dict[str, int] = {
     "Upsample": 1000,
     "Resize": 11,
     "Scan": 9,
-    "Scatter": 1000,
     "GroupNormalization": 21,
-    "BatchNormalization": 9,
-    "RNN": 14,
-    "LSTM": 14,
-    "GRU": 14,
+    "BatchNormalization": 14,
     "Dropout": 12,
+    "DFT": 20,
 }
-"""Ops whose older meaning is another one: below this opset they keep their schema version."""
+"""Ops whose older meaning is another one: below this opset they keep their schema version, but for the
+cases that `y10c.frontend.upgrade` knows to mean the same."""
 
 
 def moves_for(op: str, opset: int) -> tuple[BecameOperand, ...]:
