@@ -35,6 +35,7 @@ def onnx_op(
     sample: Any = None,
     traits: frozenset[Trait] | set[Trait] = frozenset(),
     lower: Lowering | None = None,
+    counts_results: bool = False,
 ) -> OpSpec:
     """Declare an op that ONNX defines; what ONNX says of it is taken from its schema.
 
@@ -57,6 +58,7 @@ def onnx_op(
         traits=frozenset(traits),
         since=(schema.since_version,),
         lower=lower,
+        counts_results=counts_results,
         doc=_first_sentence(schema.doc),
     )
 

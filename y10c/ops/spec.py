@@ -104,6 +104,7 @@ class OpSpec:
         traits: What generic code may rely on.
         since: Versions of the ONNX schema in which the op changed; empty for ops of our own.
         lower: How an op of our own is written in ONNX; None for ONNX's ops.
+        counts_results: The reference takes the number of results as `outputs`.
         doc: One sentence.
     """
 
@@ -119,6 +120,7 @@ class OpSpec:
     traits: frozenset[Trait] = frozenset()
     since: tuple[int, ...] = ()
     lower: Lowering | None = None
+    counts_results: bool = False
     doc: str = ""
 
     def has(self, trait: Trait) -> bool:

@@ -1,0 +1,139 @@
+"""Running ops and whole graphs by their references: the numeric oracle of tests and proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from y10c.ir.graph import Graph
+from y10c.ir.tensor import Array, Tensor
+from y10c.ir.types import DType
+from y10c.ir.value import Op, Value
+from y10c.ops.registry import find_spec
+from y10c.ops.spec import OpSpec
+
+
+def evaluate_op(op: Op, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
+    """The results of an op for given operands, in the precision of the operands.
+
+    Args:
+        op: Its attributes and number of results are read, not its operands.
+        arrays: One per operand, None where one is left out; objects where the op's own reference allows it.
+
+    Raises:
+        ValueError: There is neither a reference for the op nor an implementation in `onnx.reference`.
+    """
+    spec = find_spec(op.name)
+    if spec is not None and spec.reference is not None and op.version is None:
+        results = _own(spec, op, arrays)
+        # A reference may leave out rare results, such as the indices of MaxPool.
+        if len(results) == len(op.results):
+            return results
+    return _onnx(op, arrays)
+
+
+def _own(spec: OpSpec, op: Op, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
+    assert spec.reference is not None
+    given = {**{k: v for k, v in spec.attrs.items() if v is not None}, **op.attrs}
+    if spec.counts_results:
+        given["outputs"] = len(op.results)
+    found = spec.reference(*arrays, **given)
+    results = found if isinstance(found, tuple) else (found,)
+    return tuple(np.asarray(r) for r in results[: len(op.results)])
+
+
+def _onnx(op: Op, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    from y10c.backend.protos import attribute_proto
+    from y10c.ops.onnx_schema import IR_OPSET, find_schema
+
+    schema = find_schema(op.name, op.version)
+    if schema is None:
+        raise ValueError(f"op {op.name} has no reference")
+    names = [f"i{i}" if a is not None else "" for i, a in enumerate(arrays)]
+    node = onnx.helper.make_node(op.kind, names, [f"o{i}" for i in range(len(op.results))], domain=op.domain)
+    node.attribute.extend(attribute_proto(k, v) for k, v in op.attrs.items())
+    version = op.version or (schema.since_version if op.domain else IR_OPSET)
+    opsets = [onnx.helper.make_opsetid(op.domain, version)]
+    graph = onnx.helper.make_graph([node], "op", _value_infos(names), _value_infos(node.output))
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=onnx.IR_VERSION)
+    feeds = {n: a for n, a in zip(names, arrays, strict=True) if a is not None}
+    return tuple(np.asarray(r) for r in ReferenceEvaluator(model).run(None, feeds))
+
+
+def _value_infos(names: Sequence[str]) -> list[Any]:
+    import onnx
+
+    return [onnx.ValueInfoProto(name=n) for n in names if n]
+
+
+def evaluate(
+    graph: Graph, feeds: Mapping[str, Array], dtype: DType | None = None, *, keep: bool = False
+) -> dict[str, Array]:
+    """Run a graph by the references of its ops.
+
+    Args:
+        graph: No op of it may hold nested graphs.
+        feeds: One array per graph input, by name.
+        dtype: f64 turns every float constant, feed and Cast to f32 into double; None keeps the graph's types.
+        keep: Every named value is returned, not the outputs alone.
+
+    Returns:
+        Arrays by output name.
+
+    Raises:
+        ValueError: An op has no reference, or a feed is missing.
+    """
+    run = _Run(dtype)
+    values: dict[Value, Array] = {}
+    for value in graph.inputs:
+        if value.name not in feeds:
+            raise ValueError(f"no feed for input {value.name!r}")
+        values[value] = run.cast(np.asarray(feeds[value.name]))
+    for op in graph.ops:
+        arrays = [None if v is None else run.read(values, v) for v in op.operands]
+        for result, array in zip(op.results, run.evaluate(op, arrays), strict=True):
+            values[result] = array
+    named = {v.name: a for v, a in values.items() if v.name} if keep else {}
+    outputs = zip(graph.output_names, graph.outputs, strict=True)
+    return {**named, **{name: run.read(values, v) for name, v in outputs}}
+
+
+class _Run:
+    def __init__(self, dtype: DType | None) -> None:
+        self.dtype = dtype
+
+    def cast(self, array: Array) -> Array:
+        if self.dtype is None or array.dtype.kind != "f":
+            return array
+        return array.astype(self.dtype.numpy)
+
+    def read(self, values: Mapping[Value, Array], value: Value) -> Array:
+        if value.tensor is not None:
+            return self.cast(value.tensor.numpy())
+        return values[value]
+
+    def evaluate(self, op: Op, arrays: list[Array | None]) -> tuple[Array, ...]:
+        with np.errstate(all="ignore"):
+            return tuple(self.cast(a) for a in evaluate_op(op, arrays))
+
+
+def constant_results(op: Op) -> tuple[Tensor, ...]:
+    """The results of an op whose operands are all constant, in the types that the op says.
+
+    Raises:
+        ValueError: An operand is not constant, or the op has no reference.
+    """
+    arrays = [None if v is None else v.numpy() for v in op.operands]
+    with np.errstate(all="ignore"):
+        found = evaluate_op(op, arrays)
+    return tuple(Tensor.of(_typed(a, r)) for a, r in zip(found, op.results, strict=True))
+
+
+def _typed(array: Array, result: Value) -> Array:
+    dtype = getattr(result.type, "dtype", None)
+    return array if dtype is None else array.astype(dtype.numpy, copy=False)

@@ -1,0 +1,1 @@
+"""Public tools for testing graphs and rules: strategies, derived tests, proofs, comparisons."""
