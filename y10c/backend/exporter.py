@@ -44,7 +44,7 @@ def export_model(
 
     Args:
         graph: It is not changed.
-        opset: Opset of ONNX's own domain; by default the one it was imported with, raised where an op needs it.
+        opset: Opset of ONNX's own domain; by default the imported one, raised where an op needs it.
         metadata: Entries added to the model's metadata.
 
     Raises:

@@ -47,7 +47,7 @@ def _shape(proto: Any) -> tuple[Dim, ...] | None:
 
 def _dim(proto: onnx.TensorShapeProto.Dimension) -> Dim:
     if proto.HasField("dim_value"):
-        return proto.dim_value
+        return proto.dim_value if proto.dim_value >= 0 else None
     return proto.dim_param or None
 
 

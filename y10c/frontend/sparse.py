@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from y10c.frontend.protos import read_tensor
-from y10c.ir.tensor import Tensor
+from y10c.ir.tensor import Array, Tensor
 
 
 def dense(sparse: onnx.SparseTensorProto, folder: Path | None) -> Tensor:
@@ -20,7 +20,7 @@ def dense(sparse: onnx.SparseTensorProto, folder: Path | None) -> Tensor:
     indices = read_tensor(sparse.indices, folder)
     shape = tuple(sparse.dims)
 
-    def fill() -> np.ndarray:  # type: ignore[type-arg]
+    def fill() -> Array:
         array = np.zeros(shape, values.dtype.numpy)
         where = indices.numpy()
         place = where if where.ndim == 1 else np.ravel_multi_index(tuple(where.T), shape)

@@ -102,7 +102,10 @@ def _without_mask(op: Op, opset: int) -> bool:
 
 
 def _enlarging_resize(op: Op, opset: int) -> bool:
-    """Upsample, and Resize of opset 10: where it only enlarges, as onnxruntime defines what the text leaves open."""
+    """Upsample, and Resize of opset 10, where it only enlarges: the rest ONNX's text left open.
+
+    Source: onnxruntime's kernels, which take `floor(x / scale)` for it.
+    """
     scales = op.attrs.get("scales") if opset < 9 else op.operand(1)
     if isinstance(scales, Value):
         if scales.tensor is None or (scales.numpy() < 1).any():

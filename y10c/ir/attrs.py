@@ -42,8 +42,8 @@ class Graphs(tuple["Graph", ...]):
     __slots__ = ()
 
 
-class Types(tuple[Type, ...]):
-    """A list of types."""
+class Types(tuple["Type | None", ...]):
+    """A list of types; None where one is not said."""
 
     __slots__ = ()
 

@@ -16,7 +16,8 @@ MIXES_QUANTIZATIONS = frozenset(
 """ONNX ops whose operands and results may be integers of different quantizations."""
 
 _CACHE_SIZE = 20_000
-_inferred: dict[object, tuple[Type | None, ...] | str] = {}
+_Found = tuple[Type | None, ...] | str
+_inferred: dict[object, _Found] = {}
 """Inference by what it looks at: networks repeat their blocks, and verification its graphs."""
 
 
@@ -203,13 +204,24 @@ def _data_key(value: Value) -> str | None:
     return value.tensor.digest if len(value.tensor.shape) <= 1 else ""
 
 
-def _infer(op: Op) -> tuple[Type | None, ...] | str:
-    from y10c.ops.infer import BuildError, infer_types
+def _infer(op: Op) -> _Found:
+    """Types by the op's declaration; where that refuses one of ONNX's ops, ONNX's own inference judges.
 
-    try:
-        return tuple(infer_types(op.name, op.operands, op.attrs, len(op.results), op.version))
-    except BuildError as error:
-        return error.message
+    A declaration serves building and may be stricter than ONNX, say on a branch of an If that never runs.
+    """
+    from y10c.ops.infer import BuildError, infer_types
+    from y10c.ops.onnx_schema import IR_OPSET, find_schema
+
+    versions = [op.version]
+    if op.version is None and not op.domain and find_schema(op.name) is not None:
+        versions.append(IR_OPSET)
+    refusal = ""
+    for version in versions:
+        try:
+            return tuple(infer_types(op.name, op.operands, op.attrs, len(op.results), version))
+        except BuildError as error:
+            refusal = refusal or error.message
+    return refusal
 
 
 def _agree(said: Type | None, found: Type | None) -> bool:
