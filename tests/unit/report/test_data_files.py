@@ -5,18 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from y10c.cost.report import ReportData, edges_of
+from y10c.cost.report import schema as schema_module
 from y10c.cost.report.intervals import merged, profile
 from y10c.cost.report.schema import schema, schema_text
 from y10c.cost.report.table import LAYER_COLUMNS, layers_csv, nodes_csv
 from y10c.cost.report.trace import to_trace, write_trace
 from y10c.cost.report.vendor_json import to_json, write_json
-from y10c.cost.result import Interval, Unit
+from y10c.cost.result import Interval, LayerCost, Summary, Unit
 from y10c.cost.workload import FeatureMap, Kind, Layer, Read, Workload
 
 REFUSED = "no latency of nvdla was published, so nothing is fitted"
@@ -108,6 +109,11 @@ def test_reports_fit_the_schema(data: ReportData, refused: str | None) -> None:
     report = to_json(replace(data, times_refused=refused))
     assert conforms(report, whole, whole)
     assert not conforms({**report, "march": 1}, whole, whole)
+
+
+def test_no_figure_of_the_estimate_is_forgotten() -> None:
+    assert {f.name for f in fields(Summary)} <= set(schema_module.Summary.model_fields)
+    assert {f.name for f in fields(LayerCost)} == set(schema_module.Layer.model_fields)
 
 
 def test_the_bare_estimate_is_enough(data: ReportData) -> None:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from y10c.cost.report import ReportData
+from y10c.cost.report.palette import BOUNDS, UNITS
 from y10c.cost.report.picture import WIDTH, write_png
 from y10c.cost.report.render import bound_shares, to_html, write_html
 
@@ -113,13 +114,45 @@ def test_a_network_without_layers_is_no_trouble(data: ReportData, tmp_path: Path
     write_png(ReportData(cost=empty), tmp_path / "empty.png")
 
 
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of WCAG 2.2."""
+
+    def luminance(shade: str) -> float:
+        parts = [int(shade[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_colours_stand_out_from_their_ground(data: ReportData) -> None:
+    grounds = re.search(r"--card: light-dark\((#\w+), (#\w+)\)", to_html(data))
+    assert grounds
+    for shade in (*UNITS.values(), *BOUNDS.values()):
+        assert contrast(shade.light, grounds[1]) >= 3
+        assert contrast(shade.dark, grounds[2]) >= 3
+
+
+def test_words_can_be_read_on_their_ground(data: ReportData) -> None:
+    text = to_html(data)
+    of = {
+        name: re.search(rf"--{name}: light-dark\((#\w+), (#\w+)\)", text)
+        for name in ("ink", "soft", "accent")
+    }
+    for ground in ("paper", "card"):
+        under = re.search(rf"--{ground}: light-dark\((#\w+), (#\w+)\)", text)
+        for name, over in of.items():
+            assert under is not None
+            assert over is not None
+            assert min(contrast(over[i], under[i]) for i in (1, 2)) >= 4.5, name
+
+
 def test_the_shares_of_the_time_add_up(data: ReportData) -> None:
     assert sum(one.share for one in bound_shares(data)) == pytest.approx(1.0)
 
 
 def test_the_picture_is_light_and_shows_every_unit(data: ReportData, tmp_path: Path) -> None:
-    from y10c.cost.report.palette import UNITS
-
     write_png(data, tmp_path / "t.png")
     with Image.open(tmp_path / "t.png") as image:
         assert image.width == WIDTH

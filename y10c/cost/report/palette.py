@@ -15,8 +15,8 @@ class Shade:
     dark: str
 
 
-BLUE = Shade("#3574c9", "#7db0f5")
-GREEN = Shade("#12876a", "#46c79b")
+BLUE = Shade("#2d68bd", "#7db0f5")
+GREEN = Shade("#0f7a5f", "#46c79b")
 AMBER = Shade("#b56a00", "#eeb04c")
 PLUM = Shade("#a8478b", "#e08bc8")
 VIOLET = Shade("#6b55c4", "#ab9bf2")

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from y10c.cost.report.data import ReportData
 from y10c.cost.report.svg import number
 
-_STEP, _ROW, _MARGIN = 18.0, 30.0, 22.0
+_STEP, _ROW, _MARGIN, _ARCS = 18.0, 30.0, 16.0, 54.0
 
 
 def draw_graph(data: ReportData) -> Markup:
@@ -20,8 +20,8 @@ def draw_graph(data: ReportData) -> Markup:
     depth = max((column for column, _ in places), default=0)
     rows = [row for _, row in places] or [0]
     low = min(rows)
-    spots = [(_MARGIN + c * _STEP, _MARGIN + (r - low) * _ROW) for c, r in places]
-    width, height = 2 * _MARGIN + depth * _STEP, 2 * _MARGIN + (max(rows) - low) * _ROW
+    spots = [(_MARGIN + c * _STEP, _ARCS + (r - low) * _ROW) for c, r in places]
+    width, height = 2 * _MARGIN + depth * _STEP, _ARCS + _MARGIN + (max(rows) - low) * _ROW
     wires = "".join(_wire(spots[a], spots[b]) for a, b in edges)
     longest = max((layer.time_us for layer in data.cost.layers), default=1.0) or 1.0
     nodes = "".join(
@@ -68,7 +68,7 @@ def _free_row(wanted: int, taken: set[int]) -> int:
 def _wire(start: tuple[float, float], end: tuple[float, float]) -> str:
     (x1, y1), (x2, y2) = start, end
     if x2 - x1 > _STEP * 1.5 and y1 == y2:
-        lift = min(10 + (x2 - x1) / 14, _MARGIN)
+        lift = min(8 + (x2 - x1) / 12, _ARCS)
         curve = (x1, y1, x1 + 8, y1 - lift, x2 - 8, y2 - lift, x2, y2)
     else:
         bend = min((x2 - x1) / 2, 3 * _STEP)

@@ -70,7 +70,7 @@ def _summary(data: ReportData) -> s.Summary:
         timed = {name for name in numbers if name.startswith(_TIMES)} | {"overhead_ms", "busy_ms"}
         numbers |= dict.fromkeys(timed, None)
     return s.Summary(
-        **numbers,
+        **{name: value for name, value in numbers.items() if name in s.Summary.model_fields},
         times_refused=data.times_refused,
         performance=_performance(data),
         ddr=_ddr(data),
@@ -210,7 +210,8 @@ def _layer(data: ReportData, layer: LayerCost) -> s.Layer:
         fields |= dict.fromkeys(("time_us", "floor_us", "start_us", "end_us", "busy_us"), None)
     else:
         fields["busy_us"] = {str(unit): time for unit, time in layer.busy_us.items()}
-    return s.Layer(**{**fields, "kind": str(layer.kind), "bound_by": str(layer.bound_by)})
+    fields |= {"kind": str(layer.kind), "bound_by": str(layer.bound_by)}
+    return s.Layer(**{name: value for name, value in fields.items() if name in s.Layer.model_fields})
 
 
 def _tensor(tensor: TensorRow) -> s.Tensor:
