@@ -7,6 +7,7 @@ import io
 import json
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,13 +78,13 @@ def test_the_published_schema_is_the_declared_one() -> None:
     assert published.read_text(encoding="utf-8") == schema_text(), hint
 
 
-def conforms(value: object, rule: dict[str, object], whole: dict[str, object]) -> bool:
+def conforms(value: Any, rule: Any, whole: Any) -> bool:
     """The part of JSON schema that the published file uses."""
     if "$ref" in rule:
-        return conforms(value, whole["$defs"][str(rule["$ref"]).rsplit("/", 1)[-1]], whole)  # type: ignore[index]
+        return conforms(value, whole["$defs"][str(rule["$ref"]).rsplit("/", 1)[-1]], whole)
     if "anyOf" in rule:
-        return any(conforms(value, one, whole) for one in rule["anyOf"])  # type: ignore[attr-defined]
-    kinds = {
+        return any(conforms(value, one, whole) for one in rule["anyOf"])
+    kinds: dict[str, Any] = {
         "object": dict,
         "array": list,
         "string": str,
@@ -96,9 +97,11 @@ def conforms(value: object, rule: dict[str, object], whole: dict[str, object]) -
         return False
     if isinstance(value, list):
         prefix = rule.get("prefixItems", [rule.get("items")] * len(value))
-        return len(prefix) == len(value) and all(map(lambda v, r: conforms(v, r, whole), value, prefix))  # type: ignore[arg-type]
+        return len(prefix) == len(value) and all(
+            conforms(one, its, whole) for one, its in zip(value, prefix, strict=True)
+        )
     if isinstance(value, dict) and "properties" in rule:
-        properties: dict[str, dict[str, object]] = rule["properties"]  # type: ignore[assignment]
+        properties = rule["properties"]
         return set(value) == set(properties) and all(conforms(value[k], properties[k], whole) for k in value)
     return True
 

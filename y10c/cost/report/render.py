@@ -15,7 +15,7 @@ from y10c.cost.report.svg import time_scale
 from y10c.cost.report.svg_cosine import draw_cosines
 from y10c.cost.report.svg_graph import draw_graph
 from y10c.cost.report.svg_roofline import draw_roofline
-from y10c.cost.report.svg_time import LANE, MEMORY, draw_timeline, lanes_of
+from y10c.cost.report.svg_time import LANE, STRIP, draw_timeline, lanes_of
 from y10c.cost.report.tiles import tiles_of
 from y10c.cost.result import Bound, LayerCost
 
@@ -69,7 +69,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "tiles": tiles_of(data),
         "lanes": lanes,
         "lane_height": LANE,
-        "memory_height": MEMORY,
+        "strip_height": STRIP,
         "timeline": draw_timeline(data, lanes),
         "roofline": draw_roofline(data),
         "graph": draw_graph(data),

@@ -14,7 +14,7 @@ from y10c.cost.report.words import quantity, three_digits
 from y10c.cost.result import LayerCost
 
 _W, _H = 640.0, 400.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 16.0, 22.0, 44.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 24.0, 22.0, 44.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,14 @@ def _grid(x: _Scale, y: _Scale, across: list[float], up: list[float]) -> list[st
     parts = []
     for value in across:
         parts.append(line(x(value), _TOP, x(value), _H - _BOTTOM, "grid"))
-        parts.append(text(x(value), _H - _BOTTOM + 18, f"{value:g}", "middle"))
+        parts.append(
+            text(
+                x(value),
+                _H - _BOTTOM + 18,
+                f"{value:g}" if value < 1e4 else quantity(value, "").replace(".0 ", " "),
+                "middle",
+            )
+        )
     for value in up:
         parts.append(line(_LEFT, y(value), _W - _RIGHT, y(value), "grid"))
         parts.append(

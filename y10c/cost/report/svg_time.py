@@ -1,4 +1,4 @@
-"""The timeline by unit with the memory over time below it, on one time axis that can be stretched.
+"""The timeline by unit, below it memory and DDR traffic over time, on one axis that can be stretched.
 
 Horizontal coordinates are percentages, so that zooming is a change of the drawing's width.
 """
@@ -9,12 +9,12 @@ from markupsafe import Markup
 
 from y10c.cost.report.axis import ticks
 from y10c.cost.report.data import ReportData
-from y10c.cost.report.intervals import merged
+from y10c.cost.report.intervals import merged, profile
 from y10c.cost.report.svg import number, time_scale
 from y10c.cost.result import Interval, Unit
 
 LANE = 40
-MEMORY = 110
+STRIP = 84
 _BAR = 26
 _RESOLUTION = 20_000  # of the longest page: 20 screens of 1000 pixels
 
@@ -25,7 +25,7 @@ def lanes_of(data: ReportData) -> dict[Unit, list[Interval]]:
 
 
 def draw_timeline(data: ReportData, lanes: dict[Unit, list[Interval]]) -> Markup:
-    """The drawing; lanes are `LANE` high, the memory plot `MEMORY`, the axis takes the last 24 units."""
+    """The drawing; lanes are `LANE` high, the two strips `STRIP` and 10 apart, the axis 26."""
     end = data.makespan_us or 1.0
     top = LANE * len(lanes)
     factor, unit = time_scale(data)
@@ -33,9 +33,11 @@ def draw_timeline(data: ReportData, lanes: dict[Unit, list[Interval]]) -> Markup
         f'<g class="ticks">{"".join(_tick(tick, end * factor, unit) for tick in ticks(end * factor, 8))}</g>'
     ]
     parts += [_lane(row, intervals, unit, end) for row, (unit, intervals) in enumerate(lanes.items())]
-    parts.append(_memory(data, top + 8, end))
-    label = f"Timeline of {len(lanes)} units over {number(end * factor)} {unit}, memory on chip below"
-    head = f'<svg class="time" width="100%" height="{top + MEMORY + 34}" role="img" aria-label="{label}"'
+    parts += [_memory(data, top + 10, end), _traffic(data, top + STRIP + 20)]
+    label = (
+        f"Timeline of {len(lanes)} units over {number(end * factor)} {unit}, memory on chip and DDR traffic"
+    )
+    head = f'<svg class="time" width="100%" height="{top + 2 * STRIP + 46}" role="img" aria-label="{label}"'
     return Markup(f'{head} data-end="{number(end * factor)}" data-unit="{unit}">{"".join(parts)}</svg>')
 
 
@@ -57,12 +59,27 @@ def _lane(row: int, intervals: list[Interval], unit: Unit, end: float) -> str:
 def _memory(data: ReportData, top: float, end: float) -> str:
     total = data.cost.summary
     full = max(total.on_chip_capacity_bytes, total.peak_on_chip_bytes, 1)
-    steps = [f"M0 {MEMORY}"]
-    for sample in data.cost.memory:
-        height = MEMORY - (MEMORY - 10) * sample.bytes / full
-        steps.append(f"H{number(1000 * sample.time_us / end)}V{number(height)}")
-    steps.append(f"H1000V{MEMORY}Z")
-    capacity = MEMORY - (MEMORY - 10) * total.on_chip_capacity_bytes / full
-    line = f'<line class="limit" x1="0" x2="1000" y1="{number(capacity)}" y2="{number(capacity)}"/>'
-    frame = f'<svg y="{number(top)}" width="100%" height="{MEMORY}" viewBox="0 0 1000 {MEMORY}"'
-    return f'{frame} preserveAspectRatio="none"><path class="memory" d="{"".join(steps)}"/>{line}</svg>'
+    steps = [(sample.time_us / end, sample.bytes / full) for sample in data.cost.memory]
+    return _strip("memory", steps, total.on_chip_capacity_bytes / full, top)
+
+
+def _traffic(data: ReportData, top: float) -> str:
+    """Bytes read and written in each of 200 equal intervals, against what the DDR grants."""
+    run = profile(data, 200)
+    rates = [(load + store) / run.step_us * 1e6 for load, store in zip(run.load, run.store, strict=True)]
+    full = max(data.cost.ddr_bytes_per_s, *rates)
+    steps = [(place / len(rates), rate / full) for place, rate in enumerate(rates)]
+    return _strip("traffic", steps, data.cost.ddr_bytes_per_s / full, top)
+
+
+def _strip(kind: str, steps: list[tuple[float, float]], limit: float, top: float) -> str:
+    """A curve of steps `(from, height)` and a dashed line at `limit`, all of 0..1, as wide as the page."""
+
+    def y(share: float) -> str:
+        return number(STRIP - (STRIP - 8) * share)
+
+    curve = "".join(f"H{number(1000 * start)}V{y(height)}" for start, height in steps)
+    path = f'<path class="{kind}" d="M0 {STRIP}{curve}H1000V{STRIP}Z"/>'
+    line = f'<line class="limit" x1="0" x2="1000" y1="{y(limit)}" y2="{y(limit)}"/>'
+    frame = f'y="{number(top)}" width="100%" height="{STRIP}" viewBox="0 0 1000 {STRIP}"'
+    return f'<svg {frame} preserveAspectRatio="none">{path}{line}</svg>'
