@@ -1,0 +1,1 @@
+"""Detections from the outputs of a model: decoding, drawing, COCO results."""
