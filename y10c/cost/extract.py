@@ -2,10 +2,10 @@
 
 Rules, all of them about any ONNX graph:
 
-- Q, DQ, casts and BatchNormalization are no work; they set the stored width of the map or live in the weights.
-- Reshapes, channel Splits, channel Slices and Concats move nothing: a reader names the maps it reads parts of.
-- A chain of elementwise ops that depends on one map alone (SiLU = x * sigmoid(x), GELU, HardSwish, scaling) is
-  one function of it, a table look-up, whatever its number of ops.
+- Q, DQ, casts and BatchNormalization are no work; they set the stored width of a map or live in weights.
+- Reshapes, channel Splits, channel Slices and Concats move nothing: a reader names the maps it reads.
+- A chain of elementwise ops that depends on one map alone (SiLU = x * sigmoid(x), GELU, HardSwish) is one
+  function of it, a table look-up, whatever its number of ops.
 - A function, and then an elementwise op of several maps, is fused behind the layer that made the last operand
   when nothing else reads it.
 - A transpose of a convolution's output to NHWC at the graph's end is the native layout and free.
@@ -16,11 +16,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from y10c.cost.geometry import geometry_of, weight_elements_of, window_of
 from y10c.cost.op_kinds import ELEMENTWISE, PARTS, RENAMES, SHAPE_ARITHMETIC, VIEWS, kind_of
-from y10c.cost.view import GraphView, OpView, TensorView
+from y10c.cost.view import GraphView, OpView, TensorView, view_of
 from y10c.cost.workload import FeatureMap, Kind, Layer, Read, Workload
+
+if TYPE_CHECKING:
+    from y10c.ir import Graph
 
 FUSABLE = frozenset({Kind.CONV, Kind.DEPTHWISE, Kind.MATMUL, Kind.ELEMENTWISE})
 
@@ -35,6 +39,15 @@ class Widths:
     activations: int = 8
     weights: int = 8
     outputs: int = 32
+
+
+def layers_of(graph: Graph, widths: Widths | None = None) -> Workload:
+    """The workload of an IR graph: float, QDQ INT8 or a skeleton without weights.
+
+    Raises:
+        ModelError: A tensor that costs something has no static shape.
+    """
+    return layers_of_view(view_of(graph), widths)
 
 
 def layers_of_view(graph: GraphView, widths: Widths | None = None) -> Workload:
@@ -219,7 +232,7 @@ class _Extraction:
         return next((bits for bits in stored if bits), self.widths.weights)
 
     def _new_map(self, tensor: TensorView, is_input: bool = False) -> None:
-        self.maps.append(FeatureMap(len(self.maps), tensor.key, _shape(tensor), 8, is_input))
+        self.maps.append(FeatureMap(len(self.maps), tensor.name, _shape(tensor), 8, is_input))
         self._bind(tensor, len(self.maps) - 1)
 
     def _bind(self, tensor: TensorView, index: int) -> None:
@@ -228,7 +241,7 @@ class _Extraction:
         bits = self.stored_bits.get(tensor.key) or self._default_bits(tensor, is_output)
         shape = _shape(tensor)
         old = self.maps[index]
-        self.maps[index] = replace(old, name=tensor.key, shape=shape, bits=bits, is_output=is_output)
+        self.maps[index] = replace(old, name=tensor.name, shape=shape, bits=bits, is_output=is_output)
         self.parts[tensor.key] = (Read(index, self.maps[index].elements),)
 
     def _default_bits(self, tensor: TensorView, is_output: bool) -> int:
@@ -286,7 +299,7 @@ def _shape(tensor: TensorView) -> tuple[int, ...]:
 
     if tensor.shape is None or any(dim <= 0 for dim in tensor.shape):
         raise ModelError(
-            f"the shape of {tensor.key!r} is not static, so its cost is not known",
+            f"the shape of {tensor.name!r} is not static, so its cost is not known",
             code="Y3004",
             help="give the input's shape with --shape NAME=1x3x640x640",
         )

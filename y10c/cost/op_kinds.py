@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from y10c.cost.workload import Kind
 
-RENAMES = frozenset({"Identity", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear", "BatchNormalization"})
+RENAMES = frozenset(
+    {"Identity", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear", "BatchNormalization"}
+)
 """The result is the operand under another name or type; a BatchNormalization is folded into its Conv."""
 
 VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
@@ -16,12 +18,16 @@ PARTS = frozenset({"Split", "Slice"})
 SHAPE_ARITHMETIC = frozenset({"Constant", "Shape", "Size", "ConstantOfShape", "Range", "EyeLike"})
 """Known when the shapes are known: no work."""
 
-ELEMENTWISE = frozenset(
-    "Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift Ceil Celu Clip Cos Cosh Div Elu Equal Erf Exp Floor "
-    "Gelu Greater GreaterOrEqual HardSigmoid HardSwish IsInf IsNaN LeakyRelu Less LessOrEqual Log Max Mean Min "
-    "Mish Mul Neg Not Or PRelu Pow Reciprocal Relu Round Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Sub "
-    "Sum Swish Tan Tanh ThresholdedRelu Where Xor".split()
-)
+# fmt: off
+ELEMENTWISE = frozenset({
+    "Abs", "Acos", "Acosh", "Add", "And", "Asin", "Asinh", "Atan", "Atanh", "BitShift", "Ceil", "Celu",
+    "Clip", "Cos", "Cosh", "Div", "Elu", "Equal", "Erf", "Exp", "Floor", "Gelu", "Greater",
+    "GreaterOrEqual", "HardSigmoid", "HardSwish", "IsInf", "IsNaN", "LeakyRelu", "Less", "LessOrEqual",
+    "Log", "Max", "Mean", "Min", "Mish", "Mul", "Neg", "Not", "Or", "PRelu", "Pow", "Reciprocal",
+    "Relu", "Round", "Selu", "SiLU", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt",
+    "Sub", "Sum", "Swish", "Tan", "Tanh", "ThresholdedRelu", "Where", "Xor",
+})
+# fmt: on
 
 KINDS: dict[str, Kind] = {
     "Conv": Kind.CONV,

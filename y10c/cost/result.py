@@ -85,7 +85,8 @@ class LayerCost:
     """One layer (an op with what is fused behind it).
 
     `busy_us` maps each unit to the time it works for this layer. `time_us` is the layer's share of the
-    makespan (how much later the whole ends because of it): the shares add up to `Summary.bpu_busy_ms`.
+    makespan (how much later the whole ends because of it): the shares and `Summary.inference_ms`, the fixed
+    overhead of an inference, add up to `Summary.bpu_busy_ms`.
     `floor_us` is what a perfect compiler could reach: peak rate or compulsory bytes, whichever is longer.
     """
 
@@ -117,7 +118,8 @@ class LayerCost:
 class Summary:
     """The totals of one inference, each with its band and, where one exists, its floor.
 
-    `utilization` is MACs over MACs that the peak rate could have done in `bpu_busy_ms` (0..1).
+    `inference_ms` is the fixed part of the busy time, `overhead_ms` the host's time around it; `utilization`
+    is MACs over MACs that the peak rate could have done in `bpu_busy_ms` (0..1).
     """
 
     bpu_busy_ms: float
@@ -143,6 +145,7 @@ class Summary:
     utilization: float
     cpu_crossings: int
     busy_ms: dict[Unit, float]
+    inference_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import onnx
+    from y10c.ir import Graph, Value
 
 
 @dataclass(frozen=True, slots=True)
 class TensorView:
-    """One operand or result. `bits` are those of its element type, `key` tells tensors apart."""
+    """One operand or result. `bits` are those of its element type, `key` is unique, `name` is shown."""
 
     key: str
     shape: tuple[int, ...] | None
     bits: int
     constant: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,47 +42,26 @@ class GraphView:
     outputs: tuple[TensorView, ...]
 
 
-def view_of_onnx(model: onnx.ModelProto, name: str = "model") -> GraphView:
-    """The view of an ONNX model, shapes inferred.
-
-    Raises:
-        ModelError: A shape of the graph is not static.
-    """
-    import onnx
-    from onnx import helper, numpy_helper, shape_inference
-
-    inferred = shape_inference.infer_shapes(model, data_prop=True).graph
-    tensors: dict[str, TensorView] = {}
-    for info in (*inferred.value_info, *inferred.input, *inferred.output):
-        tensor_type = info.type.tensor_type
-        shape = tuple(d.dim_value for d in tensor_type.shape.dim) if tensor_type.HasField("shape") else None
-        tensors[info.name] = TensorView(info.name, shape, _bits(tensor_type.elem_type))
-    for init in inferred.initializer:
-        tensors[init.name] = TensorView(init.name, tuple(init.dims), _bits(init.data_type), constant=True)
-    initial = {init.name for init in inferred.initializer}
-
-    def tensor(key: str) -> TensorView:
-        return tensors.get(key) or TensorView(key, None, 32)
-
-    def attribute(attr: onnx.AttributeProto) -> Any:
-        value = helper.get_attribute_value(attr)
-        return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
-
+def view_of(graph: Graph) -> GraphView:
+    """The view of an IR graph; what has no static shape is left to whoever needs that shape."""
     ops = tuple(
         OpView(
-            f"{node.domain}::{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type,
-            node.name or node.output[0],
-            tuple(tensor(key) if key else None for key in node.input),
-            tuple(tensor(key) for key in node.output),
-            {attr.name: attribute(attr) for attr in node.attribute},
+            op.name.removeprefix("y10c."),
+            op.location or (op.results[0].name if op.results else op.name),
+            tuple(None if value is None else _tensor(value) for value in op.operands),
+            tuple(map(_tensor, op.results)),
+            op.attrs,
         )
-        for node in inferred.node
+        for op in graph.ops
     )
-    inputs = tuple(tensor(i.name) for i in inferred.input if i.name not in initial)
-    return GraphView(name, ops, inputs, tuple(tensor(o.name) for o in inferred.output))
+    return GraphView(graph.name, ops, tuple(map(_tensor, graph.inputs)), tuple(map(_tensor, graph.outputs)))
 
 
-def _bits(elem_type: int) -> int:
-    import onnx
+def _tensor(value: Value) -> TensorView:
+    from y10c.ir import TensorType
 
-    return onnx.helper.tensor_dtype_to_np_dtype(elem_type).itemsize * 8 if elem_type else 32
+    kind = value.type
+    if not isinstance(kind, TensorType):
+        return TensorView(str(id(value)), None, 32, value.is_constant, value.name)
+    shape = kind.static_shape if kind.is_static else None
+    return TensorView(str(id(value)), shape, kind.dtype.bits, value.is_constant, value.name)

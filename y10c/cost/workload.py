@@ -27,8 +27,8 @@ class Kind(StrEnum):
 class Geometry:
     """The loop nest of a multiply-accumulate layer, channels counted per group.
 
-    A matrix product `[batch, M, K] x [batch, K, N]` is a 1x1 convolution: `out_h` = M, `in_c` = K, `out_c` = N,
-    and a second operand that is no constant is counted in `weight_elements` all the same.
+    A matrix product `[batch, M, K] x [batch, K, N]` is a 1x1 convolution: `out_h` = M, `in_c` = K,
+    `out_c` = N.
     """
 
     batch: int
@@ -53,11 +53,6 @@ class Geometry:
     def taps(self) -> int:
         """Kernel positions."""
         return self.kernel_h * self.kernel_w
-
-    @property
-    def weight_elements(self) -> int:
-        """Elements of the stationary operand, one batch."""
-        return self.groups * self.out_c * self.in_c * self.taps
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,9 @@ from y10c.cost.result import Bound, LayerCost
 
 @dataclass(frozen=True, slots=True)
 class BoundShare:
-    """The layers that wait for one thing, and their share of the time."""
+    """The layers that wait for one thing, and their share of the time; `bound` is None for no layer's time."""
 
-    bound: Bound
+    bound: Bound | None
     time_us: float
     share: float
     layers: int
@@ -88,13 +88,15 @@ def _context(data: ReportData) -> dict[str, Any]:
 
 
 def bound_shares(data: ReportData) -> list[BoundShare]:
-    """What the layers wait for, the longest first; the shares add up to 1."""
-    whole = sum(layer.time_us for layer in data.cost.layers) or 1.0
+    """What the layers wait for, the longest first, and the fixed part; the shares add up to 1."""
+    fixed = data.cost.summary.inference_ms * 1e3
+    whole = sum(layer.time_us for layer in data.cost.layers) + fixed or 1.0
     shares = []
     for bound in Bound:
         times = [layer.time_us for layer in data.cost.layers if layer.bound_by is bound]
         if times:
             shares.append(BoundShare(bound, sum(times), sum(times) / whole, len(times)))
+    shares += [BoundShare(None, fixed, fixed / whole, 0)] if fixed else []
     return sorted(shares, key=lambda one: -one.time_us)
 
 

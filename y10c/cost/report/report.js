@@ -62,7 +62,8 @@
   const time = $(".time"), view = time.parentElement, end = +time.dataset.end;
   let zoom = 1;
   const ticks = () => {
-    const rough = end / (8 * zoom), power = 10 ** Math.floor(Math.log10(rough));
+    const count = Math.max(2, view.clientWidth * zoom / 110);
+    const rough = end / count, power = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= rough * 0.999999);
     const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
     let marks = "";
@@ -80,6 +81,8 @@
     view.scrollLeft = at * zoom - x;
     ticks();
   };
+  ticks();
+  addEventListener("resize", ticks);
   $$("[data-zoom]").forEach((button) => button.addEventListener("click", () => {
     const factor = +button.dataset.zoom;
     setZoom(factor ? zoom * factor : 1);

@@ -109,6 +109,7 @@ class Summary(_Part):
     times_refused: str | None = Field(description="Why times are null.")
     bpu_busy_ms_floor: float | None
     overhead_ms: float | None
+    inference_ms: float | None = Field(description="The fixed part of the busy time, whatever the layers.")
     busy_ms: dict[str, float] | None = Field(description="Time each unit works.")
     ddr_bytes_floor: float
     ddr_bytes_layer_by_layer: float

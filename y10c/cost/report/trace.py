@@ -14,22 +14,31 @@ _CORE = 1
 
 
 def to_trace(data: ReportData) -> dict[str, Any]:
-    """A trace with one thread a unit, one slice an interval and a counter of bytes on chip; times in us."""
+    """A trace with one thread a unit, one slice an interval and a counter of bytes on chip.
+
+    Times are in us, or in kcycles where times are refused: `otherData` says which.
+    """
     units = {unit: number for number, unit in enumerate(Unit, start=1)}
     events = [_name("process_name", 0, f"{data.cost.model} on {data.cost.march}")]
     events += [_name("thread_name", number, str(unit)) for unit, number in units.items()]
-    events += [_slice(data, interval, units[interval.unit]) for interval in data.cost.timeline]
+    factor, unit = (data.cost.clock_ghz, "kcycles") if data.times_refused else (1.0, "us")
+    events += [_slice(data, interval, units[interval.unit], factor) for interval in data.cost.timeline]
     events += [
         {
             "ph": "C",
             "pid": _CORE,
             "name": "on-chip bytes",
-            "ts": sample.time_us,
+            "ts": sample.time_us * factor,
             "args": {"bytes": sample.bytes},
         }
         for sample in data.cost.memory
     ]
-    about = {"generator": f"y10c {data.version}", "target": data.cost.target, "march": data.cost.march}
+    about = {
+        "generator": f"y10c {data.version}",
+        "target": data.cost.target,
+        "march": data.cost.march,
+        "unit": unit,
+    }
     return {"displayTimeUnit": "ns", "otherData": about, "traceEvents": events}
 
 
@@ -42,7 +51,7 @@ def _name(kind: str, thread: int, name: str) -> dict[str, Any]:
     return {"ph": "M", "pid": _CORE, "tid": thread, "name": kind, "args": {"name": name}}
 
 
-def _slice(data: ReportData, interval: Interval, thread: int) -> dict[str, Any]:
+def _slice(data: ReportData, interval: Interval, thread: int, factor: float) -> dict[str, Any]:
     layer = data.layer(interval.layer)
     args = (
         {"kind": layer.kind, "macs": layer.macs, "bound by": str(layer.bound_by), "tile": layer.tile}
@@ -55,7 +64,7 @@ def _slice(data: ReportData, interval: Interval, thread: int) -> dict[str, Any]:
         "tid": thread,
         "name": layer.name if layer else str(interval.unit).lower(),
         "cat": str(interval.unit),
-        "ts": round(interval.start_us, 4),
-        "dur": round(interval.duration_us, 4),
+        "ts": round(interval.start_us * factor, 4),
+        "dur": round(interval.duration_us * factor, 4),
         "args": args,
     }

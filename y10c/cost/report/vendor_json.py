@@ -67,7 +67,11 @@ def _time(data: ReportData, value: float) -> float | None:
 def _summary(data: ReportData) -> s.Summary:
     numbers = data.cost.summary_dict()
     if data.times_refused:
-        timed = {name for name in numbers if name.startswith(_TIMES)} | {"overhead_ms", "busy_ms"}
+        timed = {name for name in numbers if name.startswith(_TIMES)} | {
+            "overhead_ms",
+            "inference_ms",
+            "busy_ms",
+        }
         numbers |= dict.fromkeys(timed, None)
     return s.Summary(
         **{name: value for name, value in numbers.items() if name in s.Summary.model_fields},

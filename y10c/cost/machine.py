@@ -1,0 +1,175 @@
+"""On what it is computed: a march as data. Every number says where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from y10c.cost.result import SourcedNumber
+from y10c.cost.workload import Kind
+
+
+def _known_source(source: str) -> str:
+    if source != "assumed" and not source.startswith(("published: ", "fitted: ", "assumed: ")):
+        raise ValueError("a source is 'published: …', 'fitted: …', 'assumed' or 'assumed: …'")
+    return source
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Number(_Data):
+    """A value, its unit, and its source."""
+
+    value: float
+    unit: str = ""
+    source: Annotated[str, AfterValidator(_known_source)]
+
+
+class MacArray(_Data):
+    """The multiply-accumulate array (TAE): int8 rate and the sizes it pads to.
+
+    `winograd_channels`, where given, is the channel alignment at which 3x3 stride-1 convolutions run as
+    F(2x2, 3x3) (Lavin and Gray, arXiv 1509.09308): 4 products an output, 16 weights instead of 9.
+    `fold_stride`: a strided convolution is stored as a unit-stride one with stride² times the channels.
+    """
+
+    macs_per_cycle: Number
+    in_channel_align: Number
+    out_channel_align: Number
+    wide_slowdown: Number
+    map_channel_align: Number
+    weight_buffer_bytes: Number | None = None
+    winograd_channels: Number | None = None
+    fold_stride: bool = False
+
+
+class Vector(_Data):
+    """The elementwise units (VPU, AAE): elements a cycle for one pass, and passes by kind of layer."""
+
+    elements_per_cycle: Number
+    passes: dict[Kind, Number]
+
+
+class Memory(_Data):
+    """What feature maps may keep on chip between layers, and DDR's rate as the core sees it."""
+
+    on_chip_bytes: Number
+    ddr_bytes_per_cycle: Number
+
+
+class Overheads(_Data):
+    """Fixed costs: cycles a layer, and times outside the clock for one inference."""
+
+    launch_cycles: Number
+    inference_us: Number
+    host_us: Number
+
+
+class Accuracy(_Data):
+    """Measured error on networks that the fit had not seen: published over predicted, p10 and p90."""
+
+    note: str
+    ratio_p10: Number
+    ratio_p90: Number
+
+
+class Machine(_Data):
+    """A march.
+
+    `phases` lists, one after another, what a layer does; names within one phase run beside each other:
+    `launch`, `weights`, `loads`, `compute`, `stores`. DDR moves one thing at a time, so what it does in a
+    phase adds up. `times_refused` says why no milliseconds can be told for a march without published latencies.
+    """
+
+    name: str
+    target: str
+    clock_ghz: Number
+    mac_array: MacArray
+    vector: Vector
+    memory: Memory
+    overheads: Overheads
+    phases: tuple[tuple[str, ...], ...]
+    accuracy: Accuracy | None = None
+    times_refused: str | None = None
+
+    def numbers(self) -> tuple[SourcedNumber, ...]:
+        """Every number of the march with its path, e.g. `memory.on_chip_bytes`."""
+        return tuple(
+            SourcedNumber(path, number.value, number.unit, number.source)
+            for path, number in _numbers_in(self, "")
+        )
+
+    def assumed(self) -> tuple[SourcedNumber, ...]:
+        """The numbers that nobody has published and no measurement gave."""
+        return tuple(n for n in self.numbers() if n.source.startswith("assumed"))
+
+    def fitted(self) -> tuple[SourcedNumber, ...]:
+        """The numbers that were fitted to published latencies."""
+        return tuple(n for n in self.numbers() if n.source.startswith("fitted"))
+
+    def with_values(self, **values: float) -> Machine:
+        """A copy with numbers replaced by path, dots written `__` (`memory__on_chip_bytes=2e6`)."""
+        data = self.model_dump()
+        for path, value in values.items():
+            *folders, leaf = path.split("__")
+            node = data
+            for folder in folders:
+                node = node[folder]
+            node[leaf]["value"] = value
+        return Machine.model_validate(data)
+
+
+def _numbers_in(data: BaseModel, prefix: str) -> Iterator[tuple[str, Number]]:
+    for name in type(data).model_fields:
+        value = getattr(data, name)
+        children = value.items() if isinstance(value, dict) else [("", value)]
+        for key, child in children:
+            path = f"{prefix}{name}.{key}" if key else f"{prefix}{name}"
+            if isinstance(child, Number):
+                yield path, child
+            elif isinstance(child, BaseModel):
+                yield from _numbers_in(child, f"{path}.")
+
+
+@lru_cache
+def load_machine(path: Path) -> Machine:
+    """The machine that a YAML file describes; `extends: NAME` starts from `NAME.yaml` beside it.
+
+    Raises:
+        ConfigError: The file does not describe a machine.
+    """
+    from pydantic import ValidationError
+
+    from y10c.errors import ConfigError
+
+    try:
+        machine = Machine.model_validate(read_tree(path).get("machine", {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{place}: {first['msg']}", where=str(path)) from None
+    return machine
+
+
+def read_tree(path: Path) -> dict[str, Any]:
+    """The YAML of a march with what it extends merged in, mapping by mapping."""
+    from ruamel.yaml import YAML
+
+    tree = YAML(typ="safe").load(path.read_text())
+    base = tree.pop("extends", None)
+    return tree if base is None else _merged(read_tree(path.with_name(f"{base}.yaml")), tree)
+
+
+def _merged(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        k: _merged(base[k], v)
+        for k, v in top.items()
+        if isinstance(v, dict) and isinstance(base.get(k), dict)
+    }
+    return {**base, **top, **both}
