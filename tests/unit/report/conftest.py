@@ -123,6 +123,7 @@ def summary_of(layers: list[LayerCost], end_us: float) -> Summary:
         ddr_bytes_floor=read / 3,
         ddr_bytes_layer_by_layer=read * 4,
         overhead_ms=0.31,
+        inference_ms=0.012,
         peak_on_chip_bytes=1_700_000,
         on_chip_capacity_bytes=2_097_152,
         weight_bytes=2_300_000,

@@ -171,3 +171,10 @@ def test_edges_lead_from_the_maker_of_a_map_to_its_readers() -> None:
         Layer(1, "b", Kind.ELEMENTWISE, (Read(0, 8), Read(1, 8)), 2),
     )
     assert edges_of(Workload("w", layers, maps)) == ((0, 1),)
+
+
+def test_a_trace_counts_cycles_where_times_are_refused(data: ReportData) -> None:
+    slow = replace(data, cost=replace(data.cost, clock_ghz=0.5), times_refused=REFUSED)
+    [told, refused] = (to_trace(one) for one in (data, slow))
+    assert (told["otherData"]["unit"], refused["otherData"]["unit"]) == ("us", "kcycles")
+    assert refused["traceEvents"][-1]["ts"] == pytest.approx(told["traceEvents"][-1]["ts"] / 2)

@@ -149,7 +149,9 @@ def test_words_can_be_read_on_their_ground(data: ReportData) -> None:
 
 
 def test_the_shares_of_the_time_add_up(data: ReportData) -> None:
-    assert sum(one.share for one in bound_shares(data)) == pytest.approx(1.0)
+    shares = bound_shares(data)
+    assert sum(one.share for one in shares) == pytest.approx(1.0)
+    assert sum(one.time_us for one in shares) == pytest.approx(1e3 * data.cost.summary.bpu_busy_ms)
 
 
 def test_the_picture_is_light_and_shows_every_unit(data: ReportData, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from y10c.cost.result import Bound, LayerCost
 
 @dataclass(frozen=True, slots=True)
 class BoundShare:
-    """The layers that wait for one thing, and their share of the time; `bound` is None for no layer's time."""
+    """The layers that wait for one thing, and their share; `bound` is None for no layer's time."""
 
     bound: Bound | None
     time_us: float
