@@ -75,6 +75,7 @@ def estimate_of(count: int, model: str = "yolov10n") -> CostResult:
         memory.append(MemorySample(clock, 300_000 + 1_400_000 * ((index * 17) % 13) // 12))
         layers.append(layer_of(index, clock, end, work))
         clock = end
+    memory.append(MemorySample(clock, 0))
     return CostResult(
         model=model,
         target="j6",

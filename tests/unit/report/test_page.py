@@ -96,6 +96,11 @@ def test_the_bare_estimate_makes_a_page_without_quantization(data: ReportData) -
     assert 'class="warnings"' not in text
 
 
+def test_without_advice_the_longest_layers_stand_there(data: ReportData) -> None:
+    assert "The longest layers" not in to_html(data)
+    assert "The longest layers" in to_html(replace(data, cost=replace(data.cost, advice=())))
+
+
 def test_refused_times_show_no_milliseconds(data: ReportData) -> None:
     text = to_html(replace(data, times_refused=REFUSED))
     assert REFUSED in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from y10c.cost.report.axis import decades, ticks
-from y10c.cost.report.words import figure, percent, quantity, span, three_digits
+from y10c.cost.report.words import figure, likely, percent, quantity, sentence, span, three_digits
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,15 @@ def test_shares_bands_and_figures() -> None:
     assert [percent(share) for share in (0, 0.0421, 0.5, 1)] == ["0 %", "4.2 %", "50 %", "100 %"]
     assert span((3.41, 4.129), "ms") == "3.41 to 4.13 ms"
     assert [figure(value) for value in (2_097_152, 0.72512)] == ["2,097,152", "0.7251"]
+
+
+def test_a_band_without_width_claims_nothing() -> None:
+    assert likely((840.0, 880.0), "FPS") == "likely 840 to 880 FPS"
+    assert likely((844.0, 844.0), "FPS") == "error not measured"
+
+
+def test_sentences_begin_and_end() -> None:
+    assert [sentence(text) for text in ("the error", "Known.", "")] == ["The error.", "Known.", ""]
 
 
 def test_axes_have_round_numbers() -> None:

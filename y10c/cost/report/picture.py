@@ -12,7 +12,7 @@ from y10c.cost.report.axis import ticks
 from y10c.cost.report.data import ReportData
 from y10c.cost.report.intervals import merged
 from y10c.cost.report.palette import UNITS
-from y10c.cost.report.words import WORK, quantity
+from y10c.cost.report.words import WORK, likely, quantity
 from y10c.cost.result import Interval, Unit
 
 WIDTH = 1600
@@ -35,8 +35,9 @@ class _Canvas:
         self.draw.text((x * _FINE, y * _FINE), text, fill=color, font=font, anchor=anchor)
 
     def box(self, x0: float, y0: float, x1: float, y1: float, color: str) -> None:
-        right = max(x1 * _FINE - 1, x0 * _FINE)
-        self.draw.rectangle((x0 * _FINE, y0 * _FINE, right, y1 * _FINE - 1), fill=color)
+        right, low = max(x1 * _FINE - 1, x0 * _FINE), y1 * _FINE - 1
+        if low >= y0 * _FINE:
+            self.draw.rectangle((x0 * _FINE, y0 * _FINE, right, low), fill=color)
 
 
 def write_png(data: ReportData, path: Path | str) -> None:
@@ -71,8 +72,7 @@ def _title(canvas: _Canvas, data: ReportData) -> None:
         headline, detail = "time unknown", data.times_refused
     else:
         headline = f"{total.bpu_busy_ms:.2f} ms on the BPU · {total.fps:.0f} FPS"
-        low, high = total.fps_band
-        detail = f"p10 to p90: {low:.0f} to {high:.0f} FPS · latency {total.latency_ms:.2f} ms"
+        detail = f"{likely(total.fps_band, 'FPS')} · latency {total.latency_ms:.2f} ms"
     canvas.text(WIDTH - _RIGHT, 30, headline, 28, _INK, "ra")
     chip = f"{data.cost.target} {data.cost.march} at {data.cost.clock_ghz:g} GHz"
     canvas.text(_LEFT, 70, f"{chip}, estimate by y10c {data.version}", 17, _SOFT)
@@ -101,7 +101,8 @@ def _memory(canvas: _Canvas, data: ReportData, top: float, bottom: float) -> Non
     capacity = max(data.cost.summary.on_chip_capacity_bytes, data.cost.summary.peak_on_chip_bytes, 1)
     canvas.text(_LEFT - 14, top + 18, "on chip", 17, _INK, "rm")
     peak = quantity(data.cost.summary.peak_on_chip_bytes, "B")
-    canvas.text(_LEFT - 14, top + 38, f"peak {peak}", 14, _SOFT, "rm")
+    canvas.text(_LEFT - 14, top + 37, f"peak {peak}", 14, _SOFT, "rm")
+    canvas.text(_LEFT - 14, top + 54, f"of {quantity(capacity, 'B')}", 14, _SOFT, "rm")
     canvas.box(_LEFT, bottom, WIDTH - _RIGHT, bottom + 1, _SOFT)
     samples = data.cost.memory
     ends = [sample.time_us for sample in samples[1:]] + [canvas.end_us]

@@ -53,7 +53,7 @@ def _environment() -> Environment:
         "quantity": words.quantity,
         "three_digits": words.three_digits,
         "percent": words.percent,
-        "span": words.span,
+        "sentence": words.sentence,
     }
     return environment
 
@@ -77,6 +77,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "bounds": bound_shares(data),
         "layers_time": sum(layer.time_us for layer in data.cost.layers) or 1.0,
         "longest": max((layer.time_us for layer in data.cost.layers), default=0.0) or 1.0,
+        "longest_layers": sorted(data.cost.layers, key=lambda layer: -layer.time_us)[:8],
         "advice": sorted(data.cost.advice, key=lambda one: -one.gain_us),
         "advice_of": _advice_of(data),
         "time_factor": 1.0 if not data.times_refused else factor,

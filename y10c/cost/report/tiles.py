@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from y10c.cost.report.data import ReportData
-from y10c.cost.report.words import percent, quantity, span, three_digits
+from y10c.cost.report.words import likely, percent, quantity, three_digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,19 @@ def _times(data: ReportData) -> list[Tile]:
         return [Tile("Work", value, unit, f"no milliseconds: {data.times_refused}")]
     floor, overhead = three_digits(total.bpu_busy_ms_floor), three_digits(total.overhead_ms)
     return [
-        Tile("Throughput", f"{total.fps:.0f}", "FPS", f"likely {span(total.fps_band)}"),
+        Tile("Throughput", f"{total.fps:.0f}", "FPS", likely(total.fps_band)),
         Tile(
             "BPU busy",
             three_digits(total.bpu_busy_ms),
             "ms",
-            f"likely {span(total.bpu_busy_ms_band)}, floor {floor}",
+            f"{likely(total.bpu_busy_ms_band)}, floor {floor}",
             total.bpu_busy_ms_floor / total.bpu_busy_ms if total.bpu_busy_ms else None,
         ),
         Tile(
             "Latency",
             three_digits(total.latency_ms),
             "ms",
-            f"{overhead} ms of it around the BPU; likely {span(total.latency_ms_band)}",
+            f"{overhead} ms of it around the BPU; {likely(total.latency_ms_band)}",
         ),
     ]
 

@@ -59,6 +59,17 @@ def percent(share: float) -> str:
     return f"{value:.0f} %" if value >= 9.95 or value == 0 else f"{value:.1f} %"
 
 
+def sentence(text: str) -> str:
+    """The text with a capital and a full stop."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".") if text else ""
+
+
+def likely(band: tuple[float, float], unit: str = "") -> str:
+    """The band as "likely 3.4 to 4.1 ms"; one that has no width says that the error is not known."""
+    low, high = band
+    return f"likely {span(band, unit)}" if low < high else "error not measured"
+
+
 def span(band: tuple[float, float], unit: str = "") -> str:
     """A band as "3.4 to 4.1 ms"."""
     low, high = (three_digits(value) for value in band)
