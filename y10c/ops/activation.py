@@ -49,12 +49,20 @@ def _number(value: float, x: Any) -> Any:
     return value if x.dtype == np.object_ else x.dtype.type(value)
 
 
-def _relu(x: Any) -> Any:
+def _positive(x: Any) -> Any:
     return math.maximum(x, _number(0, x))
 
 
+def _negative(x: Any) -> Any:
+    return math.minimum(x, _number(0, x))
+
+
+def _relu(x: Any) -> Any:
+    return _positive(x)
+
+
 def _leaky(x: Any, *, alpha: float = 0.01) -> Any:
-    return np.where(x < 0, x * _number(alpha, x), x)
+    return _positive(x) + _number(alpha, x) * _negative(x)
 
 
 def _clip(x: Any, low: Any = None, high: Any = None) -> Any:
@@ -73,12 +81,12 @@ def _hard_swish(x: Any) -> Any:
 
 
 def _elu(x: Any, *, alpha: float = 1.0) -> Any:
-    return np.where(x < 0, _number(alpha, x) * (math.exp(x) - 1), x)
+    return _positive(x) + _number(alpha, x) * (math.exp(_negative(x)) - 1)
 
 
 def _celu(x: Any, *, alpha: float = 1.0) -> Any:
     a = _number(alpha, x)
-    return np.maximum(x, 0) + np.minimum(0, a * (math.exp(x / a) - 1))
+    return _positive(x) + a * (math.exp(_negative(x) / a) - 1)
 
 
 def _selu(
@@ -116,14 +124,13 @@ def _shrink(x: Any, *, bias: float = 0.0, lambd: float = 0.5) -> Any:
 
 
 def _prelu(x: Any, slope: Any) -> Any:
-    return np.where(x < 0, x * slope, x)
+    return _positive(x) + slope * _negative(x)
 
 
 def _softmax(x: Any, *, axis: int = -1) -> Any:
-    if math.is_symbolic(x):
-        weights = math.exp(x)
-    else:
-        weights = np.exp(x - x.max(axis=axis, keepdims=True))
+    # Shifting by the greatest keeps numbers small; for expressions it would only hide the formula.
+    shift = 0 if math.is_symbolic(x) else x.max(axis=axis, keepdims=True)
+    weights = math.exp(x - shift)
     return weights / weights.sum(axis=axis, keepdims=True)
 
 

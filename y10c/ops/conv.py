@@ -26,7 +26,7 @@ from y10c.ops.sample import (
     optional,
     rank_of,
 )
-from y10c.ops.shapes import local, same_dtype, shape_of, tensors
+from y10c.ops.shapes import int_attr, local, same_dtype, shape_of, tensors
 from y10c.ops.spec import Inputs, Trait
 from y10c.ops.windows import Window
 
@@ -38,7 +38,7 @@ def _infer_conv(inputs: Inputs) -> Sequence[Type | None] | None:
     x, w = shape_of(types[0]), shape_of(types[1])
     if len(x) != len(w) or len(x) < 3:
         raise ValueError(f"input of rank {len(x)} with weights of rank {len(w)}")
-    group = int(inputs.attrs.get("group", 1))  # type: ignore[arg-type]
+    group = int_attr(inputs, "group", 1)
     if isinstance(x[1], int) and isinstance(w[1], int) and x[1] != w[1] * group:
         raise ValueError(f"input of {x[1]} channels, weights for {w[1]} x {group} groups")
     kernel = inputs.attrs.get("kernel_shape") or w[2:]
@@ -129,7 +129,7 @@ def conv_transpose(x: Any, w: Any, b: Any = None, *, group: int = 1, **attrs: An
 def window_attrs(
     draw: Draw, request: Request, kernel: Sequence[int], *, modes: Sequence[str], dilate: bool = True
 ) -> dict[str, Any]:
-    """Strides, dilations and padding of a window over `len(kernel)` spatial axes; paddings below the kernel."""
+    """Strides, dilations and padding of a window; the padding is less than the kernel."""
     axes = len(kernel)
     attrs: dict[str, Any] = {}
     mode = attribute(draw, request, "auto_pad", modes, "NOTSET")
@@ -160,7 +160,8 @@ def _kernel(draw: Draw, request: Request, axes: int, room: Sequence[int] | None)
     return tuple(draw.integer(1, max(1, min(3, m)), "kernel") for m in most)
 
 
-def _sample_conv(draw: Draw, request: Request) -> OpInstance:
+def sample_conv(draw: Draw, request: Request) -> OpInstance:
+    """Draws a Conv: whatever of input, weights and bias is given decides the rest."""
     known_x, known_w, known_b = (request.given(i) for i in range(3))
     result = request.result
     dtype = element_type(draw, request)
@@ -200,7 +201,7 @@ def _groups(draw: Draw, request: Request, x: Given | None, w: Given | None, b: G
         need(w.shape[0] % group == 0, "output channels fit the groups")
         need(request.attrs.get("group") in (None, group), "group fits")
         return group
-    limits = [v for v in (x and x.shape[1], w and w.shape[0], b and b.shape[0]) if v is not None]
+    limits = [g.shape[i] for g, i in ((x, 1), (w, 0), (b, 0)) if g is not None]
     if request.result is not None:
         limits.append(request.result.static_shape[1])
     choices = [g for g in (1, 2, 3, 4) if all(v % g == 0 for v in limits)]
@@ -220,11 +221,13 @@ def _input_channels(draw: Draw, x: Given | None, w: Given | None, group: int) ->
 def _output_channels(
     draw: Draw, group: int, w: Given | None, b: Given | None, result: TensorType | None
 ) -> int:
-    for known in (w and w.shape[0], b and b.shape[0], result and result.static_shape[1]):
-        if known is not None:
-            need(known % group == 0, "output channels fit the groups")
-            return int(known)
-    return group * draw.integer(1, 2, "channels")
+    known = [g.shape[0] for g in (w, b) if g is not None]
+    if result is not None:
+        known.append(result.static_shape[1])
+    if not known:
+        return group * draw.integer(1, 2, "channels")
+    need(known[0] % group == 0, "output channels fit the groups")
+    return known[0]
 
 
 def _input_extents(
@@ -306,7 +309,7 @@ SPECS = (
         "Conv",
         infer=local("Conv", _infer_conv),
         reference=conv,
-        sample=_sample_conv,
+        sample=sample_conv,
         traits=frozenset({Trait.linear}),
     ),
     onnx_op(

@@ -35,8 +35,6 @@ def _converted(x: Any, dtype: np.dtype[Any]) -> Any:
         if dtype.kind == "f":
             return x
         raise ValueError(f"an expression cannot be cast to {dtype}")
-    if x.dtype == np.float64 and dtype == np.float32:
-        return x
     with np.errstate(invalid="ignore", over="ignore"):
         return x.astype(dtype)
 

@@ -101,7 +101,7 @@ def _sample_slice(draw: Draw, request: Request) -> OpInstance:
         extra = []
     elif all(s == 1 for _, _, s in bounds) and not draw.boolean("steps"):
         extra = extra[:1]
-    for index, made in enumerate(extra):
+    for index in range(len(extra)):
         if request.slot(3 + index) is LEFT_OUT:
             need(index == 1 or axes == tuple(range(len(axes))), "axes in order")
             extra[index] = None

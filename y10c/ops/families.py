@@ -13,26 +13,36 @@ def all_families() -> Iterator[tuple[OpSpec, ...]]:
         activation,
         conv,
         convert,
+        copies,
         cut,
         elementwise,
         index,
         linear,
+        logic,
         norm,
         pool,
         quant,
         reduce,
+        resize,
+        search,
         shape,
+        shape_arithmetic,
     )
 
     yield activation.SPECS
     yield conv.SPECS
     yield convert.SPECS
+    yield copies.SPECS
     yield cut.SPECS
     yield elementwise.SPECS
     yield index.SPECS
     yield linear.SPECS
+    yield logic.SPECS
     yield norm.SPECS
     yield pool.SPECS
     yield quant.SPECS
     yield reduce.SPECS
+    yield resize.SPECS
+    yield search.SPECS
     yield shape.SPECS
+    yield shape_arithmetic.SPECS

@@ -23,7 +23,7 @@ from y10c.ops.sample import (
     need,
     optional,
 )
-from y10c.ops.shapes import local
+from y10c.ops.shapes import local, tensors
 from y10c.ops.spec import Inputs, Trait
 
 EPSILONS = (1e-5, 1e-3, 0.125)
@@ -46,16 +46,16 @@ def batch_normalization(
 
 
 def _infer_batch_normalization(inputs: Inputs) -> Sequence[Type | None] | None:
-    x, scale = inputs.types[:2]
-    if not isinstance(x, TensorType) or inputs.attrs.get("training_mode") or inputs.results != 1:
+    types = tensors(inputs, 5)
+    if types is None or inputs.attrs.get("training_mode") or inputs.results != 1:
         return None
-    if x.shape is None or not isinstance(scale, TensorType) or not x.is_static or not scale.is_static:
+    if not all(t.is_static for t in types):
         return None
-    for parameter in inputs.types[1:]:
-        if isinstance(parameter, TensorType) and parameter.shape is not None:
-            if len(x.shape) > 1 and parameter.shape not in ((x.shape[1],), (None,)):
-                raise ValueError(f"input of {x.shape[1]} channels, parameter of shape {parameter.shape}")
-    return [TensorType(x.dtype, x.shape)]
+    x = types[0].static_shape
+    for parameter in types[1:]:
+        if len(x) > 1 and parameter.shape != (x[1],):
+            raise ValueError(f"input of {x[1]} channels, parameter of shape {parameter.shape}")
+    return [TensorType(types[0].dtype, x)]
 
 
 def _sample_batch_normalization(draw: Draw, request: Request) -> OpInstance:

@@ -51,7 +51,9 @@ def onnx_op(
         results=_formals(schema.outputs, schema.min_output),
         attrs={a.name: _default(a) for a in schema.attributes.values()},
         required=frozenset(a.name for a in schema.attributes.values() if a.required),
-        float_attrs=frozenset(a.name for a in schema.attributes.values() if a.type.name == "FLOAT"),
+        float_attrs=frozenset(
+            a.name for a in schema.attributes.values() if a.type == defs.OpSchema.AttrType.FLOAT
+        ),
         infer=infer or SchemaInference(name),
         reference=reference,
         sample=sample,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -12,39 +14,62 @@ from y10c.ir.tensor import Array, Tensor
 from y10c.ir.types import DType
 from y10c.ir.value import Op, Value
 from y10c.ops.registry import find_spec
-from y10c.ops.spec import OpSpec
+from y10c.ops.spec import OpSpec, Reference
 
 
-def evaluate_op(op: Op, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
+def evaluate_op(
+    op: Op, arrays: Sequence[Array | None], attrs: Mapping[str, Any] | None = None
+) -> tuple[Array, ...]:
     """The results of an op for given operands, in the precision of the operands.
 
     Args:
-        op: Its attributes and number of results are read, not its operands.
+        op: Its name, attributes and number of results are read, not its operands.
         arrays: One per operand, None where one is left out; objects where the op's own reference allows it.
+        attrs: Attributes to use in place of the op's own.
 
     Raises:
         ValueError: There is neither a reference for the op nor an implementation in `onnx.reference`.
     """
     spec = find_spec(op.name)
+    used = op.attrs if attrs is None else attrs
     if spec is not None and spec.reference is not None and op.version is None:
-        results = _own(spec, op, arrays)
+        results = _own(spec, arrays, used, len(op.results))
         # A reference may leave out rare results, such as the indices of MaxPool.
-        if len(results) == len(op.results):
+        if results is not None and len(results) == len(op.results):
             return results
-    return _onnx(op, arrays)
+    return _onnx(op, arrays, used)
 
 
-def _own(spec: OpSpec, op: Op, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
+def _own(
+    spec: OpSpec, arrays: Sequence[Array | None], attrs: Mapping[str, Any], count: int
+) -> tuple[Array, ...] | None:
     assert spec.reference is not None
-    given = {**{k: v for k, v in spec.attrs.items() if v is not None}, **op.attrs}
+    accepted = _accepted(spec.reference)
+    given = {k: v for k, v in {**spec.attrs, **attrs}.items() if v is not None}
+    if accepted is not None:
+        # An attribute that the reference does not know, of a newer schema, may only have its default.
+        if any(v != spec.attrs.get(k) for k, v in given.items() if k not in accepted):
+            return None
+        given = {k: v for k, v in given.items() if k in accepted}
     if spec.counts_results:
-        given["outputs"] = len(op.results)
+        given["outputs"] = count
     found = spec.reference(*arrays, **given)
+    if found is NotImplemented:
+        return None
     results = found if isinstance(found, tuple) else (found,)
-    return tuple(np.asarray(r) for r in results[: len(op.results)])
+    return tuple(np.asarray(r) for r in results[:count])
 
 
-def _onnx(op: Op, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
+@lru_cache(maxsize=1024)
+def _accepted(reference: Reference) -> frozenset[str] | None:
+    """The attributes that a reference takes; None where it takes any."""
+    parameters = signature(reference).parameters.values()
+    if any(p.kind is Parameter.VAR_KEYWORD for p in parameters):
+        return None
+    return frozenset(p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY)
+
+
+def _onnx(op: Op, arrays: Sequence[Array | None], attrs: Mapping[str, Any]) -> tuple[Array, ...]:
     import onnx
     from onnx.reference import ReferenceEvaluator
 
@@ -56,7 +81,7 @@ def _onnx(op: Op, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
         raise ValueError(f"op {op.name} has no reference")
     names = [f"i{i}" if a is not None else "" for i, a in enumerate(arrays)]
     node = onnx.helper.make_node(op.kind, names, [f"o{i}" for i in range(len(op.results))], domain=op.domain)
-    node.attribute.extend(attribute_proto(k, v) for k, v in op.attrs.items())
+    node.attribute.extend(attribute_proto(k, v) for k, v in attrs.items())
     version = op.version or (schema.since_version if op.domain else IR_OPSET)
     opsets = [onnx.helper.make_opsetid(op.domain, version)]
     graph = onnx.helper.make_graph([node], "op", _value_infos(names), _value_infos(node.output))
@@ -96,8 +121,7 @@ def evaluate(
         values[value] = run.cast(np.asarray(feeds[value.name]))
     for op in graph.ops:
         arrays = [None if v is None else run.read(values, v) for v in op.operands]
-        for result, array in zip(op.results, run.evaluate(op, arrays), strict=True):
-            values[result] = array
+        values.update(zip(op.results, run.evaluate(op, arrays), strict=True))
     named = {v.name: a for v, a in values.items() if v.name} if keep else {}
     outputs = zip(graph.output_names, graph.outputs, strict=True)
     return {**named, **{name: run.read(values, v) for name, v in outputs}}
@@ -119,7 +143,16 @@ class _Run:
 
     def evaluate(self, op: Op, arrays: list[Array | None]) -> tuple[Array, ...]:
         with np.errstate(all="ignore"):
-            return tuple(self.cast(a) for a in evaluate_op(op, arrays))
+            return tuple(self.cast(a) for a in evaluate_op(op, arrays, self.attrs(op)))
+
+    def attrs(self, op: Op) -> Mapping[str, Any]:
+        """The op's attributes, with the float type that one of them names replaced as well."""
+        if self.dtype is None:
+            return op.attrs
+        to = op.attrs.get("to")
+        if isinstance(to, int) and DType(to).is_float:
+            return {**op.attrs, "to": self.dtype.value}
+        return op.attrs
 
 
 def constant_results(op: Op) -> tuple[Tensor, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import cast
 
 from y10c.ops.spec import OpSpec
 
@@ -34,8 +35,7 @@ def _load() -> None:
     for family in families.all_families():
         declare(*family)
     for name in plugins.names("y10c.ops"):
-        loaded: Iterable[OpSpec] = plugins.load("y10c.ops", name)
-        declare(*loaded)
+        declare(*cast("Iterable[OpSpec]", plugins.load("y10c.ops", name)))
 
 
 def declared_specs() -> tuple[OpSpec, ...]:

@@ -52,7 +52,7 @@ class Domain:
 
     @cached_property
     def floats(self) -> tuple[float, ...]:
-        """The numbers, simplest first: whole before fractional, small before large, positive before negative."""
+        """The numbers, simplest first: whole before fractional, small before large, positive first."""
         count = round((self.high - self.low) / self.step)
         numbers = [self.low + i * self.step for i in range(count + 1)]
         if self.nonzero:
@@ -198,8 +198,8 @@ class OpInstance:
 class Draw(ABC):
     """A source of choices; the first of several, and small numbers, are the simplest.
 
-    Labels name a choice, so that a source that does not choose at random (a proof that has to cover each value
-    of an attribute) knows what it decides.
+    Labels name a choice, so that a source that does not choose at random, such as a proof that has to cover
+    each value of an attribute, knows what it decides.
     """
 
     @abstractmethod
@@ -225,7 +225,7 @@ class Draw(ABC):
         return bool(self.integer(0, 1, label))
 
     def array(self, type: TensorType, domain: Domain = ANY) -> Array:
-        """Data of a static type from a domain; large arrays repeat few independent numbers in a mixed order."""
+        """Data of a static type from a domain; large arrays repeat few numbers in a mixed order."""
         numbers = np.array(domain.numbers(type.dtype))
         count = min(type.elements, _INDEPENDENT)
         drawn = np.asarray(self.indices(count, len(numbers)), np.int64)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from y10c.ir.attrs import Ints
 from y10c.ir.types import Dim, DType, Shape, TensorType, Type
 from y10c.ops.onnx_schema import SchemaInference
 from y10c.ops.spec import Infer, Inputs
@@ -81,7 +82,7 @@ def show(shape: Shape) -> str:
 
 
 def elementwise(dtype: DType | None = None, first: int = 0) -> LocalInfer:
-    """Inference of an op that broadcasts its operands from number `first` on; the result has `dtype` or theirs."""
+    """Inference of an op that broadcasts all operands; the result has `dtype`, or theirs from `first` on."""
 
     def infer(inputs: Inputs) -> Sequence[Type | None] | None:
         types = tensors(inputs)
@@ -123,3 +124,16 @@ def int_list(inputs: Inputs, index: int) -> tuple[int, ...] | None:
 def has(inputs: Inputs, index: int) -> bool:
     """True where operand `index` is there."""
     return index < len(inputs.types) and inputs.types[index] is not None
+
+
+def int_attr(inputs: Inputs, name: str, default: int) -> int:
+    """An integer attribute."""
+    value = inputs.attrs.get(name, default)
+    assert isinstance(value, int)
+    return value
+
+
+def ints_attr(inputs: Inputs, name: str) -> tuple[int, ...] | None:
+    """An attribute that lists integers, or None where it is not set."""
+    value = inputs.attrs.get(name)
+    return Ints(value) if isinstance(value, tuple) and value else None  # type: ignore[arg-type]

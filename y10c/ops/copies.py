@@ -1,0 +1,116 @@
+"""Copies of elements: repeated, rearranged between channels and image, or passed through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from y10c.ir.types import TensorType
+from y10c.ops import math
+from y10c.ops.elementwise import unary_sampler
+from y10c.ops.onnx_schema import onnx_op
+from y10c.ops.sample import (
+    Draw,
+    Given,
+    OpInstance,
+    Request,
+    any_operand,
+    attribute,
+    constant,
+    element_type,
+    keep,
+    need,
+)
+from y10c.ops.shape import ELEMENTS, MOVES
+from y10c.ops.shapes import local
+from y10c.ops.spec import Trait
+
+
+def _expand(x: Any, shape: Any) -> Any:
+    target = np.broadcast_shapes(x.shape, tuple(int(d) for d in shape))
+    return np.broadcast_to(x, target).copy()
+
+
+def _sample_expand(draw: Draw, request: Request) -> OpInstance:
+    x = any_operand(draw, request, 0, dtypes=ELEMENTS, high=2)
+    if request.given(1) is not None:
+        return OpInstance((x, request.given(1)))
+    grown = [draw.integer(1, 3, "extent") if d == 1 else draw.choice((d, 1), "extent") for d in x.shape]
+    lead = draw.shape(draw.integer(0, 1, "rank"))
+    return OpInstance((x, keep(draw, request, 1, constant([*lead, *grown]))))
+
+
+def _tile(x: Any, repeats: Any) -> Any:
+    return np.tile(x, [int(r) for r in repeats])
+
+
+def _sample_tile(draw: Draw, request: Request) -> OpInstance:
+    x = any_operand(draw, request, 0, dtypes=ELEMENTS, ranks=(2, 1, 3))
+    if request.given(1) is not None:
+        return OpInstance((x, request.given(1)))
+    return OpInstance((x, keep(draw, request, 1, constant(draw.shape(len(x.shape))))))
+
+
+def _depth_to_space(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
+    n, c, h, w = x.shape
+    b, depth = blocksize, c // blocksize**2
+    if mode == "DCR":
+        parts = x.reshape(n, b, b, depth, h, w).transpose(0, 3, 4, 1, 5, 2)
+    else:
+        parts = x.reshape(n, depth, b, b, h, w).transpose(0, 1, 4, 2, 5, 3)
+    return parts.reshape(n, depth, h * b, w * b)
+
+
+def _space_to_depth(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
+    n, c, h, w = x.shape
+    b = blocksize
+    order = (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4)
+    parts = x.reshape(n, c, h // b, b, w // b, b).transpose(order)
+    return parts.reshape(n, c * b * b, h // b, w // b)
+
+
+def _sample_depth_to_space(draw: Draw, request: Request) -> OpInstance:
+    block = int(attribute(draw, request, "blocksize", (2, 1), 2))
+    mode = attribute(draw, request, "mode", ("DCR", "CRD"), "DCR")
+    x = _blocked(draw, request, (1, block * block, 1, 1))
+    return OpInstance((x,), {"blocksize": block, "mode": mode})
+
+
+def _sample_space_to_depth(draw: Draw, request: Request) -> OpInstance:
+    block = int(attribute(draw, request, "blocksize", (2, 1), 2))
+    return OpInstance((_blocked(draw, request, (1, 1, block, block)),), {"blocksize": block})
+
+
+def _blocked(draw: Draw, request: Request, factors: Sequence[int]) -> Given:
+    given = request.given(0)
+    shape = tuple(f * draw.integer(1, 2, "extent") for f in factors)
+    shape = given.shape if given is not None else shape
+    need(len(shape) == 4 and all(d % f == 0 for d, f in zip(shape, factors, strict=True)), "blocks fit")
+    return keep(draw, request, 0, Given(TensorType(element_type(draw, request), shape)))
+
+
+def _identity(x: Any) -> Any:
+    return x
+
+
+def _dropout(x: Any, *_: Any, **__: Any) -> Any:
+    return x, math.full(x.shape, True, np.zeros((), np.bool_))
+
+
+SPECS = (
+    onnx_op("Expand", reference=_expand, sample=_sample_expand, traits=MOVES),
+    onnx_op("Tile", reference=_tile, sample=_sample_tile, traits=MOVES),
+    onnx_op("DepthToSpace", reference=_depth_to_space, sample=_sample_depth_to_space, traits=MOVES),
+    onnx_op("SpaceToDepth", reference=_space_to_depth, sample=_sample_space_to_depth, traits=MOVES),
+    onnx_op(
+        "Identity",
+        infer=local("Identity", lambda inputs: [inputs.types[0]]),
+        reference=_identity,
+        sample=unary_sampler(dtypes=ELEMENTS),
+        traits=MOVES | {Trait.elementwise, Trait.linear, Trait.monotone},
+    ),
+    onnx_op("Dropout", reference=_dropout, sample=unary_sampler(), traits=MOVES | {Trait.elementwise}),
+)
+"""The declarations of this family."""
