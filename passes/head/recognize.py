@@ -105,7 +105,7 @@ def recognize(graph: Graph) -> Head | None:
 
 
 def decode_tail(graph: Graph) -> set[Op]:
-    """The ops behind the last convolutions of the head, which quantization leaves float; none without a head."""
+    """The ops behind the last convolutions of the head, which quantization leaves float."""
     head = recognize(graph)
     return set() if head is None else set(head.tail)
 
