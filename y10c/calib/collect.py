@@ -1,84 +1,272 @@
-"""One pass of onnxruntime over the data, with every wanted tensor as an extra output."""
+"""One pass over the data: run the float model, sketch the tensors, keep nothing else.
+
+Each image runs alone (batch 1) in a session of one thread; parallelism is over images. So the activations,
+and with them every bit of the result, do not depend on `threads` or `workers`, and a machine's cores are
+used better than by splitting single layers. Memory is bounded by `threads` (or workers) images'
+activations, whatever the number of images.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from y10c import progress
 from y10c.calib.dataset import Dataset
+from y10c.calib.session import ExposedSession, exposed_model, input_names
 from y10c.calib.sketch import Sketch
-from y10c.errors import DataError
+from y10c.calib.sources import Note
+from y10c.errors import DataError, UsageError
 
-if TYPE_CHECKING:
-    import onnx
-    import onnxruntime
+Progress = Callable[[int, int], None]
+"""Called with (images done, images in all), in the calling thread."""
 
-Arrays = dict[str, NDArray[Any]]
+R = TypeVar("R")
+
+Notes = tuple[dict[str, Note], dict[str, str]]
+
+_MOST_THREADS = 4
+"""By default; each further image in flight costs its activations."""
+
+_TASKS_PER_WORKER = 8
 
 
-def collect(model: onnx.ModelProto, tensors: Sequence[str], data: Dataset) -> dict[str, Sketch]:
-    """Sketches of tensors over all samples.
-
-    One sample is in memory at a time, whatever their number.
+def collect(
+    model: Any,
+    tensors: Sequence[str],
+    dataset: Dataset | Mapping[str, Dataset],
+    *,
+    threads: int | None = None,
+    workers: int = 0,
+    progress: Progress | None = None,
+    allow_nonfinite: bool = False,
+) -> dict[str, Sketch]:
+    """Sketch tensors over a data set.
 
     Args:
-        model: A float model that onnxruntime runs.
-        tensors: Names of inputs, intermediate values or outputs.
-        data: The samples, each for the model's inputs.
+        model: A ModelProto, its bytes, or a path.
+        tensors: Names of node outputs or network inputs; any numeric type, counted as float32.
+        dataset: For the only input; or one an input by its name, of equal lengths.
+        threads: Images in flight in this process; None takes the number of cores, 4 at most.
+        workers: Processes to spread the images over, instead of threads, where above 1.
+        progress: Told of every image done.
+        allow_nonfinite: Count NaN and Inf apart instead of raising.
+
+    Returns:
+        Tensor -> sketch, in the order of `tensors`; the same bits for any `threads` and `workers`.
 
     Raises:
-        DataError: A tensor holds NaN or infinity; the error names it and the sample.
+        DataError: NaN or Inf in the data or in a tensor (Y3103), or no sample decodes (Y3101).
+        ModelError: The model does not load or run.
+        UnknownNameError: A tensor is not in the model.
+        UsageError: The data sets do not match the network's inputs.
     """
-    sketches = {name: Sketch() for name in tensors}
-    runs = run_outputs(model, data, list(sketches))
-    for sample, arrays in zip(data.names, progress.track(runs, "calibrating", len(data)), strict=True):
-        for name, array in arrays.items():
-            sketches[name].update(array, sample)
-            _check_finite(sketches[name], name)
-    return sketches
+    names = list(dict.fromkeys(tensors))
+    exposed = exposed_model(model, names)
+    data = _Feeder(input_names(exposed), dataset)
+    report = progress or (lambda done, of: None)
+    if workers > 1:
+        parts = _in_processes(exposed, names, data, workers, report)
+    else:
+        in_flight = threads or min(_MOST_THREADS, os.cpu_count() or 1)
+        parts = _in_threads(ExposedSession(exposed, names), names, data, in_flight, report)
+    data.finish()
+    whole = {name: Sketch.merged(part[name] for part in parts) for name in names}
+    if not allow_nonfinite:
+        _require_finite(whole)
+    return whole
 
 
-def _check_finite(sketch: Sketch, tensor: str) -> None:
-    if sketch.nonfinite:
-        raise DataError(
-            f"tensor {tensor!r} becomes NaN or infinite",
-            code="Y3103",
-            where=sketch.nonfinite_sample,
-            help="remove this sample, or check that its values are in the range the model was trained on",
-        )
-
-
-def run_outputs(model: onnx.ModelProto, data: Dataset, tensors: Sequence[str]) -> Iterator[Arrays]:
-    """For each sample the named tensors.
+def run_outputs(
+    model: Any,
+    dataset: Dataset | Mapping[str, Dataset],
+    tensors: Sequence[str],
+    *,
+    threads: int = 1,
+) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
+    """Run a model over data, one sample at a time, for comparisons.
 
     Args:
-        model: A model that onnxruntime runs.
-        data: The samples.
-        tensors: Names of inputs, intermediate values or outputs.
+        model: A ModelProto, its bytes, or a path.
+        dataset: For the only input; or one an input by its name.
+        tensors: Names of node outputs or network inputs.
+        threads: Threads inside a run.
+
+    Yields:
+        (sample name, tensor -> array) for each sample that decodes, in order.
+
+    Raises:
+        DataError: See `Dataset.samples`.
+        ModelError: The model does not load or run.
+        UnknownNameError: A tensor is not in the model.
     """
-    session = _session(model, tensors)
-    inputs = [i.name for i in session.get_inputs()]
-    given = [t for t in tensors if t in inputs]
-    computed = [t for t in tensors if t not in inputs]
-    for feeds in data:
-        named = dict(zip(inputs, feeds, strict=True))
-        found = session.run(computed, named) if computed else []
-        yield {**{t: named[t] for t in given}, **dict(zip(computed, found, strict=True))}
+    session = ExposedSession(model, tensors, threads=threads)
+    data = _Feeder(session.input_names, dataset)
+    for index in range(len(data)):
+        feeds, name = data.feeds(index)
+        if feeds is not None:
+            yield name, session.run(feeds)
+    data.finish()
 
 
-def _session(model: onnx.ModelProto, tensors: Sequence[str]) -> onnxruntime.InferenceSession:
-    import onnx
-    import onnxruntime
+class _Feeder:
+    """Puts the samples of one or several data sets together as a network's inputs."""
 
-    opened = onnx.ModelProto()
-    opened.CopyFrom(model)
-    known = {entry.name for entry in (*model.graph.output, *model.graph.input)}
-    opened.graph.output.extend(onnx.ValueInfoProto(name=t) for t in tensors if t not in known)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
-        opened.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    def __init__(self, inputs: list[str], dataset: Dataset | Mapping[str, Dataset]) -> None:
+        given = {name: dataset for name in inputs[:1]} if isinstance(dataset, Dataset) else dict(dataset)
+        if set(given) != set(inputs):
+            raise UsageError(
+                f"the model has the inputs {', '.join(inputs) or 'none'}, "
+                f"calibration data is given for {', '.join(given) or 'none'}",
+                help="give one data set an input",
+            )
+        lengths = {name: len(one) for name, one in given.items()}
+        if len(set(lengths.values())) > 1:
+            raise UsageError(f"the calibration data differ in length: {lengths}", help="give equal numbers")
+        self.datasets = given
+        self._length = max(lengths.values(), default=0)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def feeds(self, index: int) -> tuple[dict[str, NDArray[Any]] | None, str]:
+        """The inputs of one sample and its name; None where a part of it does not decode."""
+        samples = {name: one.load(index) for name, one in self.datasets.items()}
+        decoded = {name: sample for name, sample in samples.items() if sample is not None}
+        label = ", ".join(dict.fromkeys(sample.name for sample in decoded.values()))
+        if len(decoded) < len(samples):
+            return None, label
+        return {name: sample.array for name, sample in decoded.items()}, label
+
+    def finish(self) -> None:
+        """Raise DataError where no sample was left."""
+        for one in self.datasets.values():
+            one.require_some()
+
+
+def _observe(
+    session: ExposedSession, data: _Feeder, indices: Sequence[int], into: Mapping[str, Sketch]
+) -> None:
+    for index in indices:
+        feeds, name = data.feeds(index)
+        if feeds is None:
+            continue
+        for tensor, array in session.run(feeds).items():
+            into[tensor].update(array, name)
+
+
+def _in_threads(
+    session: ExposedSession,
+    names: Sequence[str],
+    data: _Feeder,
+    threads: int,
+    report: Progress,
+) -> list[dict[str, Sketch]]:
+    local = threading.local()
+    parts: list[dict[str, Sketch]] = []
+
+    def one(index: int) -> int:
+        if not hasattr(local, "part"):
+            local.part = {name: Sketch() for name in names}
+            parts.append(local.part)
+        _observe(session, data, [index], local.part)
+        return 1
+
+    pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="y10c-calib")
+    try:
+        _gather(
+            [pool.submit(one, index) for index in range(len(data))], len(data), lambda count: count, report
+        )
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return parts
+
+
+_worker: tuple[ExposedSession, list[str], _Feeder] | None = None
+
+
+def _start_worker(model: bytes, names: list[str], data: _Feeder) -> None:
+    global _worker
+    # ctrl-C reaches the whole process group; the parent alone answers it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _worker = (ExposedSession(model, names), names, data)
+
+
+def _work(indices: list[int]) -> tuple[int, dict[str, Sketch], dict[str, Notes]]:
+    assert _worker is not None
+    session, names, data = _worker
+    part = {name: Sketch() for name in names}
+    _observe(session, data, indices, part)
+    return len(indices), part, {name: one.notes for name, one in data.datasets.items()}
+
+
+def _in_processes(
+    model: bytes,
+    names: list[str],
+    data: _Feeder,
+    workers: int,
+    report: Progress,
+) -> list[dict[str, Sketch]]:
+    from multiprocessing import get_context
+
+    whole = {name: Sketch() for name in names}
+    total = len(data)
+    tasks = min(total, workers * _TASKS_PER_WORKER)
+
+    def take(result: tuple[int, dict[str, Sketch], dict[str, Notes]]) -> int:
+        count, part, notes = result
+        for name in names:
+            whole[name].merge(part[name])
+        for name, seen in notes.items():
+            data.datasets[name].add_notes(seen)
+        return count
+
+    # Spawned, because a forked onnxruntime has locks without the threads that hold them.
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (model, names, data))
+    try:
+        chunks = [list(range(start, total, tasks)) for start in range(tasks)]
+        _gather([pool.submit(_work, chunk) for chunk in chunks], total, take, report)
+    except BaseException:
+        _stop(pool)
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return [whole]
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    for process in list((getattr(pool, "_processes", None) or {}).values()):
+        process.terminate()
+
+
+def _gather(futures: list[Future[R]], total: int, take: Callable[[R], int], report: Progress) -> None:
+    done = 0
+    report(done, total)
+    # as_completed lets go of the futures it yields only if no one else holds them.
+    for future in as_completed(_drained(futures)):
+        done += take(future.result())
+        report(done, total)
+
+
+def _drained(futures: list[Future[R]]) -> set[Future[R]]:
+    own = set(futures)
+    futures.clear()
+    return own
+
+
+def _require_finite(sketches: Mapping[str, Sketch]) -> None:
+    bad = {name: one for name, one in sketches.items() if one.nonfinite}
+    if bad:
+        name, one = next(iter(bad.items()))
+        raise DataError(
+            f"the tensor {name} holds {one.nonfinite} NaN or Inf, the first on {one.nonfinite_sample}; "
+            f"{len(bad)} tensor{'s' * (len(bad) > 1)} in all",
+            code="Y3103",
+            where=one.nonfinite_sample,
+            help="the float model itself overflows on this sample: check its weights and the preprocessing",
+        )

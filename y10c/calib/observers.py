@@ -15,7 +15,7 @@ from y10c.calib.sketch import Bins, Reals, Sketch
 
 _LINEAR_BINS = 2048
 _COARSE_STEPS = 24
-_FINE_STEPS = 8
+_FINE_STEPS = 4
 _SMALLEST_SHARE = 0.05
 """No search clips to less than this share of the largest value: below it lies no useful range."""
 
@@ -131,7 +131,8 @@ def mse(sketch: Sketch | Bins, *, bits: int = 8, symmetric: bool = False) -> Ran
     Clipping against rounding, as in Banner et al., "Post training 4-bit quantization" (NeurIPS 2019,
     arXiv 1810.05723), with the observed distribution in the place of a fitted one.
     """
-    return _search(_bins(sketch), _squared_error(bits, symmetric), symmetric, "mse")
+    bins = _bins(sketch)
+    return _search(bins.thinned() if bits <= 8 else bins, _squared_error(bits, symmetric), symmetric, "mse")
 
 
 def kl(sketch: Sketch | Bins, *, bits: int = 8, symmetric: bool = False) -> Range:
@@ -148,7 +149,7 @@ def kl(sketch: Sketch | Bins, *, bits: int = 8, symmetric: bool = False) -> Rang
     if whole.magnitude <= 0 or levels >= _LINEAR_BINS // 2:
         return replace(whole, method="kl")
     counts = _linear_histogram(bins, whole.magnitude)
-    sizes = np.linspace(levels, _LINEAR_BINS, 121).astype(int)
+    sizes = np.linspace(levels, _LINEAR_BINS, 61).astype(int)
     losses = [_divergence(counts, int(size), levels) for size in sizes]
     best = sizes[len(losses) - 1 - int(np.argmin(losses[::-1]))]
     bound = whole.magnitude * float(best) / _LINEAR_BINS
@@ -161,7 +162,9 @@ def entropy(sketch: Sketch | Bins, *, bits: int = 8, symmetric: bool = False) ->
     The objective of Park et al., "Weighted-Entropy-Based Quantization" (CVPR 2017), with equal weights
     and uniform steps. Not to be taken for the "entropy" of other tools, which is `kl` here.
     """
-    return _search(_bins(sketch), _negative_entropy(bits, symmetric), symmetric, "entropy")
+    bins = _bins(sketch)
+    thin = bins.thinned() if bits <= 8 else bins
+    return _search(thin, _negative_entropy(bits, symmetric), symmetric, "entropy")
 
 
 METHODS: dict[str, Callable[..., Range]] = {
@@ -233,7 +236,7 @@ def _mirrored(found: Range) -> Range:
 
 def _error_up_to(u: Reals, limits: tuple[int, int]) -> Reals:
     code = np.clip(np.rint(u), *limits)
-    return code / 12 + (u - code) ** 3 / 3
+    return np.asarray(code / 12 + (u - code) ** 3 / 3)
 
 
 def _quantile(bins: Bins, share: float) -> float:
@@ -252,7 +255,9 @@ def _shares_below(bins: Bins, values: Reals) -> Reals:
     at = np.clip(np.searchsorted(bins.low, values, side="left") - 1, 0, None)
     part = np.clip((values - bins.low[at]) / spread[at], 0.0, 1.0)
     part = np.where(bins.high[at] > bins.low[at], part, values > bins.low[at])
-    return np.where(values > bins.low[0], before[at] + part * bins.count[at], 0.0)
+    below = np.where(values > bins.low[0], before[at] + part * bins.count[at], 0.0)
+    # The bins of magnitudes overlap where both signs occur; a count up to a value never falls.
+    return np.maximum.accumulate(below)
 
 
 def _linear_histogram(magnitudes: Bins, top: float) -> Reals:
@@ -296,9 +301,9 @@ def _negative_entropy(bits: int, symmetric: bool) -> Loss:
 
     def loss(bins: Bins, tried: Range) -> float:
         scale, zero = tried.scale_and_zero_point(bits, symmetric=symmetric)
-        borders = (np.arange(bottom, top) + 0.5 - zero) * scale
-        below = np.concatenate(([0.0], _shares_below(bins, borders), [bins.total]))
-        share = np.maximum(np.diff(below), 0.0) / bins.total
+        borders: Reals = (np.arange(bottom, top, dtype=np.float64) + 0.5 - zero) * scale
+        below = _shares_below(bins, borders)
+        share = np.diff(below, prepend=0.0, append=bins.total) / bins.total
         share = share[share > 0]
         return float((share * np.log2(share)).sum())
 

@@ -24,8 +24,6 @@ from y10c.calib.tally import BINS, BLOCK, tallier, unpack
 Reals = NDArray[np.float64]
 
 _LOWER_HALF = 1 << 16
-_ULPS_PER_ONE = 1 << 149
-"""float32's smallest step is 2^-149; every value is a whole number of them."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +53,31 @@ class Bins:
         order = np.lexsort((high, low))
         return Bins(low[order], high[order], self.count[order])
 
+    def thinned(self) -> Bins:
+        """The same with fewer bins: those whose width is far below an 8-bit step are joined.
+
+        Per octave below the largest magnitude, 128 bins are kept down to 2^-4, 16 to 2^-9, then one.
+        """
+        if not self.count.size:
+            return self
+        middle = (self.low + self.high) / 2
+        top = max(float(np.abs(middle).max()), np.finfo(np.float32).tiny)
+        part, octave = np.frexp(np.abs(middle) / top)
+        kept = np.select([octave > -4, octave > -9], [128, 16], 1)
+        place = np.floor((2 * part - 1) * kept)
+        key = np.stack([np.sign(middle), octave, place])
+        starts = np.flatnonzero(np.any(np.diff(key, prepend=np.inf) != 0, axis=0))
+        ends = np.append(starts[1:], middle.size) - 1
+        high = np.maximum.accumulate(self.high)
+        return Bins(self.low[starts], high[ends], np.add.reduceat(self.count, starts))
+
 
 class Sketch:
     """Counts, extrema and exact sums of the float32 values seen so far: a commutative monoid.
 
     Values of other types are counted as the float32 nearest to them. NaN and Inf are counted apart and
-    enter no range; `nonfinite_sample` names the smallest name of a sample that held one.
+    enter no range; `nonfinite_sample` is the smallest name of a sample that held one. Sums are exact for up to
+    2^38 elements.
     """
 
     def __init__(self) -> None:
@@ -126,10 +143,11 @@ class Sketch:
     def sum(self) -> Fraction:
         """The exact sum of the finite values."""
         index, counts, lows = self._finite()
-        total = 0
-        for bin, count, low in zip(index.tolist(), counts.tolist(), lows.tolist(), strict=True):
-            total += _sum_in_ulps(bin, count, low)
-        return Fraction(total, _ULPS_PER_ONE)
+        exponent, upper = (index >> 7) & 0x1FF, index & 0x7F
+        hidden = np.where(exponent & 0xFF, 0x80, 0)
+        mantissas = np.zeros(1 << 9, np.int64)
+        np.add.at(mantissas, exponent, (((hidden | upper) * counts) << 16) + lows)
+        return sum(map(_of_exponent, range(1 << 9), mantissas.tolist()), Fraction(0))
 
     @property
     def mean_square(self) -> float:
@@ -214,7 +232,7 @@ class Sketch:
 
 
 def _is_finite(index: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return (index & 0x7F80) != 0x7F80
+    return np.asarray((index & 0x7F80) != 0x7F80)
 
 
 def _edges(index: NDArray[np.int64]) -> tuple[Reals, Reals, Reals]:
@@ -225,10 +243,7 @@ def _edges(index: NDArray[np.int64]) -> tuple[Reals, Reals, Reals]:
     return near, far, (far - near) / (_LOWER_HALF - 1)
 
 
-def _sum_in_ulps(bin: int, count: int, low: int) -> int:
-    """The sum of a bin's values in steps of 2^-149."""
-    exponent, upper = (bin >> 7) & 0xFF, bin & 0x7F
-    hidden = 0x80 if exponent else 0
-    magnitude = (((hidden | upper) * count) << 16) + low
-    shifted = magnitude << max(exponent - 1, 0)
-    return -shifted if bin >= BINS // 2 else shifted
+def _of_exponent(signed: int, mantissas: int) -> Fraction:
+    """A sum of mantissas under one sign and exponent as a number; 2^-149 is float32's smallest step."""
+    shifted = mantissas << max((signed & 0xFF) - 1, 0)
+    return Fraction(-shifted if signed >> 8 else shifted, 1 << 149)
