@@ -84,7 +84,7 @@ class Machine(_Data):
 
     `phases` lists, one after another, what a layer does; names within one phase run beside each other:
     `launch`, `weights`, `loads`, `compute`, `stores`. DDR moves one thing at a time, so what it does in a
-    phase adds up. `times_refused` says why no milliseconds can be told for a march without published latencies.
+    phase adds up. `times_refused` says why no milliseconds can be told for a march nobody has measured.
     """
 
     name: str
