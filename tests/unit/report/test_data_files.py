@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from y10c.cost.report import ReportData, edges_of
+from y10c.cost.report import NodeRow, OutputCosine, ReportData, edges_of
 from y10c.cost.report import schema as schema_module
 from y10c.cost.report.intervals import merged, profile
 from y10c.cost.report.schema import schema, schema_text
@@ -117,6 +117,19 @@ def test_reports_fit_the_schema(data: ReportData, refused: str | None) -> None:
 def test_no_figure_of_the_estimate_is_forgotten() -> None:
     assert {f.name for f in fields(Summary)} <= set(schema_module.Summary.model_fields)
     assert {f.name for f in fields(LayerCost)} == set(schema_module.Layer.model_fields)
+
+
+def test_what_is_no_number_is_null(data: ReportData, tmp_path: Path) -> None:
+    strange = replace(
+        data,
+        nodes=(NodeRow("zero", "Mul", "BPU", 0.0, float("nan"), float("nan"), "si8"),),
+        output_cosines=(OutputCosine("zero", float("nan")),),
+    )
+    write_json(strange, tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["nodes"][0]["Quantized Cosine"] is None
+    assert report["output_cosine"] == {"zero": None}
+    assert "nan" not in nodes_csv(strange.nodes)
 
 
 def test_the_bare_estimate_is_enough(data: ReportData) -> None:

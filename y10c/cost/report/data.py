@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 
 from y10c import __version__
 from y10c.cost.result import CostResult, LayerCost
 from y10c.cost.workload import Workload
+
+
+def measured(value: float | None) -> float | None:
+    """The value, None where it is no number (the cosine of an output that is zero everywhere)."""
+    return value if value is not None and isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,10 @@ class NodeRow:
     calibrated_cosine: float | None = None
     quantized_cosine: float | None = None
     dtype: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "calibrated_cosine", "quantized_cosine"):
+            object.__setattr__(self, name, measured(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,7 +262,7 @@ class Report(_Part):
     outputs: list[Tensor]
     mac_share: list[MacShare]
     nodes: list[Node]
-    output_cosine: dict[str, float]
+    output_cosine: dict[str, float | None]
     passes: list[Pass]
     files: list[File]
     warnings: list[dict[str, str | None]]

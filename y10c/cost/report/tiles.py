@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from y10c.cost.report.data import ReportData
 from y10c.cost.report.words import likely, percent, quantity, three_digits
+from y10c.cost.result import Band
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,20 @@ def _times(data: ReportData) -> list[Tile]:
             "BPU busy",
             three_digits(total.bpu_busy_ms),
             "ms",
-            f"{likely(total.bpu_busy_ms_band)}, floor {floor}",
+            f"floor {floor}{_band(total.bpu_busy_ms_band)}",
             total.bpu_busy_ms_floor / total.bpu_busy_ms if total.bpu_busy_ms else None,
         ),
         Tile(
             "Latency",
             three_digits(total.latency_ms),
             "ms",
-            f"{overhead} ms of it around the BPU; {likely(total.latency_ms_band)}",
+            f"{overhead} ms of it around the BPU{_band(total.latency_ms_band)}",
         ),
     ]
+
+
+def _band(band: Band) -> str:
+    return f"; {likely(band)}" if band[0] < band[1] else ""
 
 
 def _memory(data: ReportData) -> list[Tile]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from y10c import atomic
 from y10c.cost.report import schema as s
-from y10c.cost.report.data import NodeRow, ReportData, TensorRow
+from y10c.cost.report.data import NodeRow, ReportData, TensorRow, measured
 from y10c.cost.report.intervals import profile
 from y10c.cost.result import LayerCost, Unit
 
@@ -46,7 +46,7 @@ def to_json(data: ReportData) -> dict[str, Any]:
             for (a, w), share in data.mac_share.items()
         ],
         nodes=list(map(_node, data.nodes)),
-        output_cosine={output.name: output.cosine for output in data.output_cosines},
+        output_cosine={output.name: measured(output.cosine) for output in data.output_cosines},
         passes=[s.Pass(name=one.name, rules=dict(one.rules)) for one in data.passes],
         files=[s.File(**asdict(file)) for file in data.files],
         warnings=[dict(warning) for warning in data.warnings],
