@@ -16,11 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from nvdla_sheet import sheet
 
 import y10c
-from y10c.cost.extract import layers_of
+from y10c.cost.extract import Widths, layers_of
 from y10c.cost.fit import Errors, Fitter, Observation, record
 from y10c.cost.machine import load_machine
+from y10c.cost.model import estimate
+from y10c.cost.tiles import best_tile, bound_bytes
 from y10c.cost.workload import Workload
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -114,6 +117,33 @@ def latencies(shared: Path, svg: Path | None, write: bool) -> None:
         record(MARCHES / "nash-e.yaml", fit.machine, held, measured, note)
 
 
+def nvdla(shared: Path) -> None:
+    machine = load_machine(ROOT / "targets" / "nvdla" / "nv_full.yaml")
+    rows = sheet(shared / "facts" / "nvdla_resnet50.csv")
+    errors = [abs(estimate(work, machine).layers[0].cycles / cycles - 1) for work, cycles in rows]
+    print(f"\nNVDLA nv_full: {len(rows)} rows, largest error of a layer's cycles {max(errors):.3%}")
+
+
+def traffic(shared: Path) -> None:
+    packed = (shared / "skeletons" / "yolov10n_640_headcut.onnx.xz").read_bytes()
+    graph = y10c.load(onnx.load_from_string(lzma.decompress(packed)))
+    base = load_machine(MARCHES / "nash-e.yaml")
+    for outputs in (8, 32):
+        workload = layers_of(graph, Widths(outputs=outputs))
+        total = estimate(workload, base.with_values(memory__on_chip_bytes=2e6)).summary
+        print(
+            f"YOLOv10n, 2 MB for maps, {outputs}-bit outputs: "
+            f"{(total.ddr_read_bytes + total.ddr_write_bytes) / 1e6:.1f} MB through DDR a frame; "
+            f"floor {total.ddr_bytes_floor / 1e6:.1f}, layer by layer {total.ddr_bytes_layer_by_layer / 1e6:.1f}"
+        )
+    nests = [layer.geometry for layer in layers_of(graph).layers if layer.geometry]
+    nests += [
+        g for work, _ in sheet(shared / "facts" / "nvdla_resnet50.csv") if (g := work.layers[0].geometry)
+    ]
+    ratios = [tile.bytes / bound_bytes(g) for g in nests if (tile := best_tile(g, 512 * 1024))]
+    print(f"tiles at 512 KiB: {len(ratios)} of {len(nests)} layers, worst {max(ratios):.4f} times the bound")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -123,6 +153,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="record scalars and errors in the march's data")
     args = parser.parse_args()
     latencies(args.shared, args.plot, args.write)
+    nvdla(args.shared)
+    traffic(args.shared)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 Six scalars: the MAC array's rate, the elementwise rate, DDR's rate, the launch of a layer, the overhead of an
 inference, and the capacity for maps on chip. The first five come from damped Gauss-Newton steps (Levenberg,
 1944) on log(predicted / measured) in the logarithms of the scalars; the capacity and the discrete choices
-from trying all of `CAPACITIES` and `CHOICES`. A fold makes all of this anew, without the family it is judged on.
+from trying all of `CAPACITIES` and `CHOICES`. A fold makes all of this anew, without the family that it is
+judged on.
 """
 
 from __future__ import annotations
@@ -128,8 +129,10 @@ def _variants(
         works = {name: work_of(network, chosen) for name, network in networks.items()}
         parts = [works[o.workload.name] for o in observations]
         owner = np.repeat(np.arange(len(parts)), [len(part.macs) for part in parts])
-        joined = [np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS]
-        yield _Variant(chosen, Work(*joined, parts[0].residency), owner, clocks)
+        macs, vector, weights, loads, stores = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS
+        )
+        yield _Variant(chosen, Work(macs, vector, weights, loads, stores, parts[0].residency), owner, clocks)
 
 
 def _value(machine: Machine, path: str) -> float:

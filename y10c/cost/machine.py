@@ -111,7 +111,7 @@ class Machine(_Data):
 
     def fitted(self) -> tuple[SourcedNumber, ...]:
         """The numbers that were fitted to published latencies."""
-        return tuple(n for n in self.numbers() if n.source.startswith("fitted"))
+        return tuple(n for n in self.numbers() if n.source.startswith("fitted") and "accuracy" not in n.name)
 
     def with_values(self, **values: float) -> Machine:
         """A copy with numbers replaced by path, dots written `__` (`memory__on_chip_bytes=2e6`)."""

@@ -18,6 +18,7 @@ from y10c.cost.result import (
     Unit,
 )
 from y10c.cost.schedule import Timeline, timeline_of, vector_unit
+from y10c.cost.tiles import best_tile
 from y10c.cost.times import Cycles, cycles_of
 from y10c.cost.work import Array, Work, work_of
 from y10c.cost.workload import Kind, Layer, Workload
@@ -98,10 +99,22 @@ def _layers(
             floor_bytes=round(floors[i]),
             on_chip=layer.writes in work.residency.on_chip,
             bound_by=_bound(layer, cycles, float(total[i])),
-            tile="",
+            tile=_tile(layer, work, machine),
         )
         for i, layer in enumerate(workload.layers)
     )
+
+
+def _tile(layer: Layer, work: Work, machine: Machine) -> str:
+    """How the layer is cut for what the maps that stay leave free; empty for layers without MACs."""
+    if layer.geometry is None:
+        return ""
+    buffer = machine.mac_array.weight_buffer_bytes
+    free = machine.memory.on_chip_bytes.value - float(work.residency.held[layer.index])
+    tile = best_tile(
+        layer.geometry, max(buffer.value if buffer else 0.0, free), layer.activation_bits, layer.weight_bits
+    )
+    return str(tile) if tile else ""
 
 
 def _busy(layer: Layer, cycles: Cycles, us: float) -> dict[Unit, float]:
