@@ -82,6 +82,9 @@ CHANGED_DEFAULTS: dict[tuple[str, str], tuple[int, str]] = {
 }
 """What an absent attribute meant before the opset, in today's names, where today's default differs."""
 
+NEGATIVE_AXES_SINCE = 11
+"""Before this opset, axes do not count from the end."""
+
 PINNED_BEFORE: dict[str, int] = {
     "Softmax": 13,
     "LogSoftmax": 13,
