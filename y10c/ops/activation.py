@@ -177,6 +177,7 @@ def _sample_prelu(draw: Draw, request: Request) -> OpInstance:
 
 
 _PLAIN = frozenset({Trait.elementwise})
+_JUMPS = frozenset({Trait.discontinuous})
 _MONOTONE = frozenset({Trait.elementwise, Trait.monotone})
 
 
@@ -216,12 +217,12 @@ SPECS = (
     _activation("Mish", _mish),
     _activation("Softplus", _softplus, _MONOTONE),
     _activation("Softsign", _softsign, _MONOTONE),
-    _activation("ThresholdedRelu", _thresholded, _MONOTONE, alpha=(1.0, 0.5)),
-    _activation("Shrink", _shrink, bias=(0.0, 0.5), lambd=(0.5, 1.0)),
+    _activation("ThresholdedRelu", _thresholded, _MONOTONE | _JUMPS, alpha=(1.0, 0.5)),
+    _activation("Shrink", _shrink, _PLAIN | _JUMPS, bias=(0.0, 0.5), lambd=(0.5, 1.0)),
     onnx_op("Clip", infer=local("Clip", unary()), reference=_clip, sample=_sample_clip, traits=_MONOTONE),
     onnx_op("PRelu", infer=local("PRelu", unary()), reference=_prelu, sample=_sample_prelu, traits=_PLAIN),
     onnx_op("Softmax", infer=local("Softmax", unary()), reference=_softmax, sample=_sample_softmax),
     onnx_op("LogSoftmax", infer=local("LogSoftmax", unary()), reference=_log_softmax, sample=_sample_softmax),
-    onnx_op("Hardmax", infer=local("Hardmax", unary()), sample=_sample_softmax),
+    onnx_op("Hardmax", infer=local("Hardmax", unary()), sample=_sample_softmax, traits=_JUMPS),
 )
 """The declarations of this family."""

@@ -65,7 +65,7 @@ def _sample_cast_like(draw: Draw, request: Request) -> OpInstance:
     return OpInstance((x, keep(draw, request, 1, like)))
 
 
-_TRAITS = frozenset({Trait.elementwise})
+_TRAITS = frozenset({Trait.elementwise, Trait.discontinuous})
 SPECS = (
     onnx_op("Cast", infer=local("Cast", _infer_cast), reference=_cast, sample=_sample_cast, traits=_TRAITS),
     onnx_op(

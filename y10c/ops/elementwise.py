@@ -217,6 +217,7 @@ def _variadic(name: str, reference: Reference, traits: frozenset[Trait], dtypes:
 
 
 _LINEAR = frozenset({Trait.linear})
+_STEPS = frozenset({Trait.elementwise, Trait.monotone, Trait.discontinuous})
 SPECS = (
     _binary("Add", lambda x, y: x + y, _COMMUTATIVE | _LINEAR),
     _binary("Sub", lambda x, y: x - y, _BINARY | _LINEAR),
@@ -226,7 +227,7 @@ SPECS = (
     _binary(
         "Mod",
         _modulo,
-        _BINARY,
+        _BINARY | {Trait.discontinuous},
         broadcast_sampler((ANY, NONZERO), (DType.i64, DType.i32), {"fmod": (0, 1)}),
     ),
     _variadic("Max", _fold(math.maximum), _COMMUTATIVE, NUMBERS),
@@ -239,10 +240,10 @@ SPECS = (
     _one("Exp", math.exp, traits=_MONOTONE),
     _one("Log", math.log, POSITIVE, _MONOTONE),
     _one("Reciprocal", lambda x: 1 / x, NONZERO),
-    _one("Floor", lambda x: np.floor(x), traits=_MONOTONE),
-    _one("Ceil", lambda x: np.ceil(x), traits=_MONOTONE),
-    _one("Round", lambda x: np.rint(x), traits=_MONOTONE),
-    _one("Sign", _signs, traits=_MONOTONE, dtypes=NUMBERS),
+    _one("Floor", lambda x: np.floor(x), traits=_STEPS),
+    _one("Ceil", lambda x: np.ceil(x), traits=_STEPS),
+    _one("Round", lambda x: np.rint(x), traits=_STEPS),
+    _one("Sign", _signs, traits=_STEPS, dtypes=NUMBERS),
     _one("Erf", math.erf, traits=_MONOTONE),
     _one("Sin", math.sin),
     _one("Cos", math.cos),

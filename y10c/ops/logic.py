@@ -16,6 +16,7 @@ from y10c.ops.spec import Inputs, OpSpec, Reference, Trait
 
 _PLAIN = frozenset({Trait.elementwise})
 _COMMUTATIVE = frozenset({Trait.elementwise, Trait.commutative})
+_JUMPS = frozenset({Trait.discontinuous})
 
 
 def _infer_where(inputs: Inputs) -> Sequence[Type | None] | None:
@@ -49,7 +50,7 @@ def _compare(name: str, reference: Reference, traits: frozenset[Trait] = _PLAIN)
         infer=local(name, elementwise(DType.bool)),
         reference=reference,
         sample=broadcast_sampler(dtypes=NUMBERS),
-        traits=traits,
+        traits=traits | _JUMPS,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -9,7 +10,7 @@ import onnx
 from onnx import defs, shape_inference
 
 from y10c.ir.attrs import Floats, Ints, Strings
-from y10c.ir.types import Type
+from y10c.ir.types import DType, Type
 from y10c.ops.spec import Infer, Inputs, Lowering, Operand, OpSpec, Reference, Trait
 
 IR_OPSET = defs.onnx_opset_version()
@@ -63,6 +64,49 @@ def onnx_op(
         counts_results=counts_results,
         doc=_first_sentence(schema.doc),
     )
+
+
+def dtype_problem(name: str, dtypes: Sequence[DType | None]) -> str | None:
+    """A sentence that says why ONNX refuses operands of these element types, or None.
+
+    Args:
+        name: As `Op.name`; nothing is refused where ONNX has no such op.
+        dtypes: One per operand; None where one is left out.
+    """
+    schema = find_schema(name)
+    if schema is None or not schema.inputs:
+        return None
+    formals, bound = schema.inputs, dict[str, DType]()
+    for index, dtype in enumerate(dtypes):
+        if dtype is None:
+            continue
+        formal = formals[min(index, len(formals) - 1)]
+        if _TYPE_STRINGS[dtype] not in _allowed(name, min(index, len(formals) - 1)):
+            return f"operand {formal.name} of {name} cannot be {dtype.name}"
+        if formal.is_homogeneous and bound.setdefault(formal.type_str, dtype) is not dtype:
+            return f"operand {formal.name} of {name} is {dtype.name}, not {bound[formal.type_str].name}"
+    return None
+
+
+@lru_cache(maxsize=1024)
+def _allowed(name: str, index: int) -> frozenset[str]:
+    schema = find_schema(name)
+    assert schema is not None
+    return frozenset(schema.inputs[index].types)
+
+
+_LONG_NAMES = {"f": "float", "i": "int", "u": "uint", "b": "bfloat", "c": "complex"}
+_TYPE_STRINGS = {
+    **{d: f"tensor({_LONG_NAMES[d.name[0]]}{d.name[1:]})" for d in DType if d.name[1:].isdigit()},
+    **{d: f"tensor(float{d.name[1:]})" for d in DType if d.name[:2] in ("f8", "f4")},
+    DType.f32: "tensor(float)",
+    DType.f64: "tensor(double)",
+    DType.bf16: "tensor(bfloat16)",
+    DType.c64: "tensor(complex64)",
+    DType.c128: "tensor(complex128)",
+    DType.bool: "tensor(bool)",
+    DType.str: "tensor(string)",
+}
 
 
 def _first_sentence(doc: str | None) -> str:

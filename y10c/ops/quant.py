@@ -29,7 +29,7 @@ from y10c.ops.sample import (
     optional,
 )
 from y10c.ops.shapes import local
-from y10c.ops.spec import Inputs
+from y10c.ops.spec import Inputs, Trait
 
 _quantize_type = SchemaInference("QuantizeLinear")
 
@@ -146,6 +146,7 @@ def _conv_integer(x: Any, w: Any, xz: Any = None, wz: Any = None, **attrs: Any) 
     return conv(_centered(x, xz), _centered(w, wz, 0), **attrs).astype(np.int32)
 
 
+JUMPS = frozenset({Trait.discontinuous})
 SCALES = (0.25, 0.5, 0.125, 1.0)
 """Powers of two, so that the samples hold exact ties of rounding."""
 INTEGERS = (DType.u8, DType.i8)
@@ -244,16 +245,18 @@ def _sample_conv_integer(draw: Draw, request: Request) -> OpInstance:
 
 
 SPECS = (
-    onnx_op("QuantizeLinear", infer=_infer_quantize, reference=quantize, sample=_sample_linear(True)),
+    onnx_op(
+        "QuantizeLinear", infer=_infer_quantize, reference=quantize, sample=_sample_linear(True), traits=JUMPS
+    ),
     onnx_op(
         "DequantizeLinear",
         infer=local("DequantizeLinear", _infer_dequantize),
         reference=dequantize,
         sample=_sample_linear(False),
     ),
-    onnx_op("DynamicQuantizeLinear", reference=_dynamic, sample=_sample_dynamic),
-    onnx_op("QLinearConv", reference=_qlinear_conv, sample=_sample_qlinear_conv),
-    onnx_op("QLinearMatMul", reference=_qlinear_matmul, sample=_sample_qlinear_matmul),
+    onnx_op("DynamicQuantizeLinear", reference=_dynamic, sample=_sample_dynamic, traits=JUMPS),
+    onnx_op("QLinearConv", reference=_qlinear_conv, sample=_sample_qlinear_conv, traits=JUMPS),
+    onnx_op("QLinearMatMul", reference=_qlinear_matmul, sample=_sample_qlinear_matmul, traits=JUMPS),
     onnx_op("ConvInteger", reference=_conv_integer, sample=_sample_conv_integer),
 )
 """The declarations of this family."""

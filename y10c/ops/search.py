@@ -24,7 +24,9 @@ from y10c.ops.sample import (
 )
 from y10c.ops.shape import ELEMENTS
 from y10c.ops.shapes import axis_of, local, shape_of, tensors
-from y10c.ops.spec import Inputs, OpSpec, Reference
+from y10c.ops.spec import Inputs, OpSpec, Reference, Trait
+
+JUMPS = frozenset({Trait.discontinuous})
 
 
 def _top_k(x: Any, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1) -> Any:
@@ -81,7 +83,9 @@ def _sample_arg(draw: Draw, request: Request) -> OpInstance:
 
 
 def _arg_op(name: str, find: Callable[..., Any]) -> OpSpec:
-    return onnx_op(name, infer=local(name, _infer_arg), reference=_arg(find), sample=_sample_arg)
+    return onnx_op(
+        name, infer=local(name, _infer_arg), reference=_arg(find), sample=_sample_arg, traits=JUMPS
+    )
 
 
 def _cumulative_sum(x: Any, axis: Any, *, exclusive: int = 0, reverse: int = 0) -> Any:
@@ -131,11 +135,11 @@ def _sample_suppression(draw: Draw, request: Request) -> OpInstance:
 
 
 SPECS = (
-    onnx_op("TopK", reference=_top_k, sample=_sample_top_k),
+    onnx_op("TopK", reference=_top_k, sample=_sample_top_k, traits=JUMPS),
     _arg_op("ArgMax", np.argmax),
     _arg_op("ArgMin", np.argmin),
     onnx_op("CumSum", reference=_cumulative_sum, sample=_sample_cumulative_sum),
-    onnx_op("NonZero", reference=_non_zero, sample=_sample_any(ELEMENTS, (2, 1, 3))),
-    onnx_op("NonMaxSuppression", sample=_sample_suppression),
+    onnx_op("NonZero", reference=_non_zero, sample=_sample_any(ELEMENTS, (2, 1, 3)), traits=JUMPS),
+    onnx_op("NonMaxSuppression", sample=_sample_suppression, traits=JUMPS),
 )
 """The declarations of this family."""

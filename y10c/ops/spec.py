@@ -38,6 +38,8 @@ class Trait(Enum):
     """All data operands and the result can carry one quantization unchanged."""
     shape_only = auto()
     """The result depends on the operands' shapes alone."""
+    discontinuous = auto()
+    """The result can jump where an operand moves by a rounding error."""
     random = auto()
     """Two runs may differ, so the op is neither folded nor merged."""
 

@@ -1,1 +1,34 @@
-"""Public tools for testing graphs and rules: strategies, derived tests, proofs, comparisons."""
+"""Public tools for testing graphs and rules: strategies, derived tests, proofs, comparisons.
+
+Names are loaded when they are first used, so that a pytest plugin may live here without importing hypothesis.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from y10c.testing.instances import Case as Case
+    from y10c.testing.random_models import models as models
+    from y10c.testing.tensors import arrays as arrays
+    from y10c.testing.tensors import op_instances as op_instances
+    from y10c.testing.tensors import ops as ops
+    from y10c.testing.tensors import tensor_types as tensor_types
+
+_HOMES = {
+    "Case": "instances",
+    "arrays": "tensors",
+    "models": "random_models",
+    "op_instances": "tensors",
+    "ops": "tensors",
+    "tensor_types": "tensors",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)

@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import reject
 from hypothesis import strategies as st
 
+from y10c.ops.onnx_schema import dtype_problem
 from y10c.ops.registry import get_spec
 from y10c.ops.sample import (
     ANY,
@@ -81,6 +82,9 @@ def draw_instance(draw: Draw, name: str, request: Request | None = None) -> OpIn
     if spec.sample is None:
         raise ValueError(f"op {name} declares no sampler")
     instance: OpInstance = spec.sample(draw, request or Request())
+    problem = dtype_problem(name, [None if o is None else o.dtype for o in instance.operands])
+    if problem is not None:
+        raise NoInstance(problem)
     return instance
 
 
