@@ -110,5 +110,5 @@ def _advice_of(data: ReportData) -> dict[int, str]:
 
 
 def _excess(layer: LayerCost) -> float:
-    """DDR bytes over their floor: 1 is perfect, below 1 the map stayed on chip."""
+    """DDR bytes over what must be moved at least: 1 is perfect."""
     return (layer.load_bytes + layer.store_bytes) / layer.floor_bytes if layer.floor_bytes else 0.0

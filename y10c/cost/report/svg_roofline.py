@@ -50,6 +50,7 @@ def draw_roofline(data: ReportData) -> Markup:
     parts += _roofs(x, y, peak, bandwidth)
     longest = max((p.layer.time_us for p in points), default=1.0) or 1.0
     parts += [_dot(p, x, y, longest) for p in sorted(points, key=lambda p: -p.layer.time_us)]
+    parts += _names(x, y, peak, bandwidth)
     label = f"Roofline: {len(points)} layers under {quantity(peak, 'MAC/s')} and {quantity(bandwidth, 'B/s')}"
     return plot("roofline", _W, _H, label, parts)
 
@@ -98,8 +99,14 @@ def _roofs(x: _Scale, y: _Scale, peak: float, bandwidth: float) -> list[str]:
     return [
         line(x(start), y(start * bandwidth), x(ridge), y(peak), "roof"),
         line(x(ridge), y(peak), _W - _RIGHT, y(peak), "roof"),
-        text(_W - _RIGHT - 6, y(peak) - 7, f"peak {three_digits(peak / 1e12)} TMAC/s", "end"),
-        text(x(ridge / 2.5) - 10, y(peak / 2.5), f"DDR {three_digits(bandwidth / 1e9)} GB/s", "end"),
+    ]
+
+
+def _names(x: _Scale, y: _Scale, peak: float, bandwidth: float) -> list[str]:
+    ridge = peak / bandwidth
+    return [
+        text(_W - _RIGHT - 6, y(peak) - 13, f"peak {three_digits(peak / 1e12)} TMAC/s", "end"),
+        text(x(ridge / 2.5) - 18, y(peak / 2.5), f"DDR {three_digits(bandwidth / 1e9)} GB/s", "end"),
     ]
 
 
