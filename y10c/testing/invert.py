@@ -35,6 +35,8 @@ from y10c.ops.sample import (
 from y10c.ops.spec import Trait
 from y10c.rewrite.pattern import AnyOf, AnyOp, BoundAttr, Literal, OpPattern, Pattern, Rest, Var, describe
 from y10c.rewrite.rewriter import Rewriter
+from y10c.testing.exact import ExactGraph, ExactTensor
+from y10c.testing.hints import Hints
 
 ALIGNED = frozenset({"Concat", "Where", "Max", "Min", "Sum", "Mean"})
 """Ops whose operands have related shapes, beside the elementwise ones."""
@@ -72,13 +74,15 @@ class Inverter:
 
     Args:
         draw: Where the choices come from.
+        hints: Numbers that attributes and constants of these names should sometimes be.
         adversarial: Variables may also be fed by an op, by a constant, or by a value that is used already.
     """
 
-    def __init__(self, draw: Draw, *, adversarial: bool = True) -> None:
+    def __init__(self, draw: Draw, hints: Hints | None = None, *, adversarial: bool = True) -> None:
         self.draw = draw
+        self.hints = hints or {}
         self.adversarial = adversarial
-        self.graph = Graph("example")
+        self.graph = ExactGraph("example")
         self.rewriter = Rewriter(self.graph)
         self.bound: dict[str, Value] = {}
         self.attrs: dict[str, Any] = {}
@@ -123,7 +127,7 @@ class Inverter:
         name = self.draw.choice(pattern.names, "name")
         parts = self._ordered(name, pattern)
         children = self._children(name, parts)
-        fixed = self._fixed_attrs(pattern)
+        fixed = {**self._hinted_attrs(name), **self._fixed_attrs(pattern)}
         slots = tuple(self._slot(p, c) for p, c in zip(parts, children, strict=True))
         instance = self._instance(name, Request(slots, fixed, wish, self.results[key], exact=True))
         op = self._insert(name, instance, self._operands(parts, children, instance))
@@ -166,6 +170,18 @@ class Inverter:
                 fixed[name] = self.attrs[wanted.name]
         return fixed
 
+    def _hinted_attrs(self, name: str) -> dict[str, Any]:
+        spec = get_spec(name)
+        hinted = {}
+        for attribute in sorted(self.hints.keys() & spec.attrs.keys()):
+            hint = self._hint(attribute)
+            if attribute in spec.float_attrs and hint is not None:
+                hinted[attribute] = float(np.float32(hint))
+        return hinted
+
+    def _hint(self, name: str) -> float | None:
+        return self.draw.choice((*self.hints.get(name, ()), None), f"hint {name}")
+
     def _slot(self, part: Pattern, child: Value | None) -> Slot:
         if child is None and isinstance(part, Var):
             child = self.bound.get(part.name)
@@ -203,7 +219,7 @@ class Inverter:
     def _operands(
         self, parts: Sequence[Pattern], children: Sequence[Value | None], instance: OpInstance
     ) -> list[Value | None]:
-        padded = (*instance.operands, *[None] * (len(parts) - len(instance.operands)))
+        padded = (*instance.operands, *[None] * len(parts))[: len(parts)]
         return [
             None if given is None else self._operand(part, child, given)
             for part, child, given in zip(parts, children, padded, strict=True)
@@ -224,7 +240,7 @@ class Inverter:
             return self._literal(part, given)
         assert isinstance(part, Var)
         if given.data is not None:
-            return self.rewriter.const(given.data)
+            return self.rewriter.const(self._hinted_data(part.name, given.data))
         if part.constant:
             return self.constant(part.name, given)
         source = self.draw.choice(_SOURCES if self.adversarial else _SOURCES[:1], "source")
@@ -232,7 +248,22 @@ class Inverter:
 
     def constant(self, name: str, given: Given) -> Value:
         """A constant of a type, its numbers drawn from its domain."""
-        return self.rewriter.const(self.draw.array(given.type, given.domain))
+        array = self.draw.array(given.type, given.domain)
+        if given.dtype is DType.f32:
+            array = array.astype(np.float64)
+        hint = self._hint(name) if name in self.hints else None
+        if hint is not None and _holds(given, hint):
+            array = np.full_like(array, hint)
+        if given.dtype is DType.f32:
+            return self.graph.constant(ExactTensor(array))
+        return self.rewriter.const(array)
+
+    def _hinted_data(self, name: str, data: Array) -> Array:
+        """Axes counted from the back, where the rule looks for them."""
+        hint = self._hint(name) if name in self.hints else None
+        if hint is None or data.dtype.kind != "i" or data.size != 1 or hint not in (-1, 0, 1):
+            return data
+        return np.full_like(data, hint)
 
     def _literal(self, part: Literal, given: Given) -> Value:
         array = np.full(given.shape, part.value).astype(given.dtype.numpy)
@@ -283,8 +314,10 @@ class Inverter:
         constant = self.draw.boolean("constants")
         operands: list[Value | None] = []
         for index, given in enumerate(instance.operands):
-            if given is None or (constant and given.data is None):
-                operands.append(given and self.constant(f"c{index}", given))
+            if given is None:
+                operands.append(None)
+            elif constant and given.data is None:
+                operands.append(self.constant(f"c{index}", given))
             else:
                 operands.append(self._leaf(Var(f"i{index}"), given))
         op = self._insert(name, instance, operands)
@@ -294,6 +327,15 @@ class Inverter:
 
 _SOURCES = ("input", "input", "input", "op", "used", "constant")
 _SIGNED = frozenset({DType.f32, DType.f64, DType.f16, DType.i32, DType.i64})
+
+
+def _holds(given: Given, number: float) -> bool:
+    whole = given.dtype.is_float or number == int(number)
+    return (
+        whole
+        and given.domain.low <= number <= given.domain.high
+        and not (given.domain.nonzero and not number)
+    )
 
 
 def _key(pattern: OpPattern) -> str:
@@ -306,14 +348,27 @@ def _intersection(a: Domain, b: Domain) -> Domain:
     return Domain(low, high, min(a.step, b.step), a.nonzero or b.nonzero)
 
 
-Invert = Callable[[Draw, Pattern], Example]
+ATTEMPTS = 4
+"""So often is an example drawn again where the rule's own conditions turn it down."""
 
 
-def invert(draw: Draw, pattern: Pattern) -> Example:
-    """An example of a pattern.
+def invert(
+    draw: Draw,
+    pattern: Pattern,
+    hints: Hints | None = None,
+    accepts: Callable[[Example], bool] = lambda example: True,
+) -> Example:
+    """An example of a pattern; one that `accepts` does not take is drawn again a few times.
 
     Raises:
         NoInstance: The choices fit no valid graph; a test drops the example.
         CannotDraw: An op of the pattern has no sampler.
     """
-    return Inverter(draw).example(pattern)
+    for _ in range(ATTEMPTS - 1):
+        try:
+            example = Inverter(draw, hints).example(pattern)
+        except NoInstance:
+            continue
+        if accepts(example):
+            return example
+    return Inverter(draw, hints).example(pattern)
