@@ -84,7 +84,13 @@ class Dataset:
             return self
         picked = np.linspace(0, len(self) - 1, count).round().astype(int)
         sources = [self.sources[i] for i in picked]
-        return Dataset(sources, shape=self.shape, synthetic=self.synthetic, expected=self.expected)
+        return Dataset(
+            sources,
+            shape=self.shape,
+            synthetic=self.synthetic,
+            skipped=self._skipped,
+            expected=self.expected,
+        )
 
     def samples(self) -> Iterator[Sample]:
         """The samples that decode, in order.

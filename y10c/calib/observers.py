@@ -312,18 +312,18 @@ def _negative_entropy(bits: int, symmetric: bool) -> Loss:
 
 def _search(bins: Bins, loss: Loss, symmetric: bool, method: str) -> Range:
     """Minimize a loss over the bounds: both at once, then each alone where they are free."""
-    best = replace(min_max(bins, symmetric=symmetric), method=method)
+    best = whole = replace(min_max(bins, symmetric=symmetric), method=method)
     if best.magnitude <= 0:
         return best
     shares = np.linspace(_SMALLEST_SHARE, 1.0, _COARSE_STEPS + 1)[::-1]
     step = float(shares[0] - shares[1])
-    best = _best(bins, loss, [_scaled(best, s, s) for s in shares])
+    best = _best(bins, loss, [_scaled(best, s, s, whole) for s in shares])
     for reach in (step, step / _FINE_STEPS):
         around = 1 + np.linspace(-reach, reach, 2 * _FINE_STEPS + 1)
-        best = _best(bins, loss, [best, *(_scaled(best, s, s) for s in around)])
+        best = _best(bins, loss, [best, *(_scaled(best, s, s, whole) for s in around)])
         if not symmetric and best.low < 0 < best.high:
-            best = _best(bins, loss, [best, *(_scaled(best, s, 1.0) for s in around)])
-            best = _best(bins, loss, [best, *(_scaled(best, 1.0, s) for s in around)])
+            best = _best(bins, loss, [best, *(_scaled(best, s, 1.0, whole) for s in around)])
+            best = _best(bins, loss, [best, *(_scaled(best, 1.0, s, whole) for s in around)])
     return best
 
 
@@ -331,5 +331,5 @@ def _best(bins: Bins, loss: Loss, tried: list[Range]) -> Range:
     return tried[int(np.argmin([loss(bins, one) for one in tried]))]
 
 
-def _scaled(one: Range, low: float, high: float) -> Range:
-    return Range(one.low * float(low), one.high * float(high), one.method)
+def _scaled(one: Range, low: float, high: float, whole: Range) -> Range:
+    return Range(max(one.low * float(low), whole.low), min(one.high * float(high), whole.high), one.method)

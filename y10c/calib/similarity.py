@@ -61,7 +61,10 @@ class Similarity:
         """Cosine of the angle between all references and all candidates; 1 where both are zero."""
         if self.reference_power == 0 or self.candidate_power == 0:
             return 1.0 if self.reference_power == self.candidate_power else 0.0
-        return self.dot / math.sqrt(self.reference_power) / math.sqrt(self.candidate_power)
+        if self.noise_power == 0:
+            return 1.0
+        found = self.dot / math.sqrt(self.reference_power) / math.sqrt(self.candidate_power)
+        return max(-1.0, min(1.0, found))
 
     @property
     def sqnr_db(self) -> float:

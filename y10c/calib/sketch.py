@@ -76,8 +76,8 @@ class Sketch:
     """Counts, extrema and exact sums of the float32 values seen so far: a commutative monoid.
 
     Values of other types are counted as the float32 nearest to them. NaN and Inf are counted apart and
-    enter no range; `nonfinite_sample` is the smallest name of a sample that held one. Sums are exact for up to
-    2^38 elements.
+    enter no range; `nonfinite_sample` is the smallest name of a sample that held one. Sums are exact for
+    up to 2^38 elements.
     """
 
     def __init__(self) -> None:

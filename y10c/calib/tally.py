@@ -54,7 +54,8 @@ def tally_with_numpy(block: NDArray[np.float32], tally: NDArray[np.uint64]) -> t
     counts = np.bincount(upper, minlength=BINS).astype(np.uint64)
     lows = np.bincount(upper, weights=lower, minlength=BINS).astype(np.uint64)
     tally += (counts << np.uint64(_COUNT_SHIFT)) + lows
-    return float(block.min()), float(block.max())
+    with np.errstate(invalid="ignore"):
+        return float(block.min()), float(block.max())
 
 
 @cache
