@@ -6,7 +6,8 @@ import onnx
 
 from y10c.backend.exporter import save
 from y10c.frontend.importer import load
-from y10c.pipeline.compile import Result, compile
+from y10c.pipeline.compile import compile
+from y10c.pipeline.result import Result
 
 __all__ = ["Result", "compile", "load", "optimize", "save"]
 

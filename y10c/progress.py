@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -44,6 +44,27 @@ def track(iterable: Iterable[T], description: str, total: int | None = None) -> 
             for item in iterable:
                 yield item
                 display.advance(task)
+        finally:
+            display.remove_task(task)
+
+
+@contextmanager
+def counter(description: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar for work that counts for itself.
+
+    Args:
+        description: What is going on.
+
+    Yields:
+        A function to call with (done, total).
+    """
+    with _display() as display:
+        if display is None:
+            yield lambda done, total: None
+            return
+        task = display.add_task(description, total=None)
+        try:
+            yield lambda done, total: display.update(task, completed=done, total=total)
         finally:
             display.remove_task(task)
 

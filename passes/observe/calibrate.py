@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
+from y10c import progress
 from y10c.backend.names import Namer
 from y10c.calib.collect import collect
-from y10c.calib.dataset import Dataset
+from y10c.calib.feeds import Feeds
 from y10c.calib.observers import observe
 from y10c.calib.sketch import Sketch
 from y10c.errors import DataError
 from y10c.ir.graph import Graph
-from y10c.ir.value import Op, Value
-from y10c.quant.plan import Edge, QuantPlan, plan_quantization
+from y10c.ir.value import Value
+from y10c.quant.plan import Edge, QuantPlan, Tail, plan_quantization
 from y10c.quant.scheme import QuantScheme
 from y10c.rewrite.passes import Pass, PassContext
-
-
-class Tail(set[Op]):
-    """The ops behind the network's last convolutions, which stay float."""
 
 
 class Ranges(dict[Value, tuple[float, float]]):
@@ -37,22 +33,30 @@ class Calibrate(Pass):
     """Observe the tensors that the target quantizes, in one pass over the data, and choose their ranges."""
 
     name: ClassVar[str] = "calibrate"
-    requires: ClassVar[frozenset[str]] = frozenset({"Legal"})
     establishes: ClassVar[frozenset[str]] = frozenset({"Calibrated"})
 
     method: str = "min-max"
 
     def run(self, graph: Graph, context: PassContext) -> None:
         """Leave `QuantPlan`, `Sketches` and `Ranges` in the context; the graph keeps its ops."""
-        tail: Collection[Op] = context.tables.get(Tail, frozenset())
+        tail: Tail = context.tables.get(Tail, Tail())
         name_values(graph)
         plan = plan_quantization(graph, context.tables[QuantScheme], tail)
         context.tables[QuantPlan] = plan
         observed = [v.name for v in plan.observed]
-        data: Dataset = context.tables[Dataset]
-        sketches = Sketches(collect(graph.to_onnx(), observed, data)) if observed else Sketches()
+        sketches = observe_tensors(graph, observed, context.tables[Feeds])
         context.tables[Sketches] = sketches
         context.tables[Ranges] = choose_ranges(plan, sketches, self.method)
+
+
+def observe_tensors(graph: Graph, names: list[str], feeds: Feeds) -> Sketches:
+    """Sketches of the named tensors over all samples, under a progress bar."""
+    if not names:
+        return Sketches()
+    with progress.counter("calibrating") as report:
+        sketches = Sketches(collect(graph.to_onnx(), names, feeds, progress=report))
+    feeds.report_findings()
+    return sketches
 
 
 def name_values(graph: Graph) -> None:

@@ -19,8 +19,12 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "compile": Command("y10c.cli.compile:compile", "Compile an ONNX model to INT8 with a cost report."),
     "demo": Command("y10c.cli.demo:demo", "Compile a built-in YOLOv10n and show the report."),
-    "detect": Command("y10c.cli.detect:detect", "Run a detector on pictures, draw boxes, write COCO results."),
-    "info": Command("y10c.cli.info:info", "Show what a model is: head, ops, parameters, MACs, inputs, outputs."),
+    "detect": Command(
+        "y10c.cli.detect:detect", "Run a detector on pictures, draw boxes, write COCO results."
+    ),
+    "info": Command(
+        "y10c.cli.info:info", "Show what a model is: head, ops, parameters, MACs, inputs, outputs."
+    ),
     "doctor": Command("y10c.cli.doctor:doctor", "Show what y10c finds on this machine, and what is missing."),
 }
 """Every command by name, in the order of the help."""

@@ -96,6 +96,7 @@ def drawn(result: Result) -> RenderableType:
     from rich.console import Group
 
     rows = [
+        ("head", _head(result)),
         ("agreement with float", _agreement(result)),
         ("time on the chip", _time(result)),
         ("nodes on the CPU", str(sum(n.unit == "CPU" for n in result.nodes))),
@@ -112,6 +113,13 @@ def _agreement(result: Result) -> str:
         return "not compared"
     note = ", on generated images: not a statement of accuracy" if result.synthetic else ""
     return f"cosine {worst.cosine:.4f} (lowest of {len(result.outputs)} outputs, {worst.name}{note})"
+
+
+def _head(result: Result) -> str:
+    head = result.head
+    if head is None or not head.found:
+        return "none recognised: the outputs stay as they are"
+    return "; ".join((f"{head.kind}, {head.classes} classes, outputs as {head.mode}", *head.notes))
 
 
 def _time(result: Result) -> str:

@@ -10,22 +10,21 @@ import onnx
 
 from y10c import __version__, atomic, diagnostics, plugins, progress
 from y10c.backend.exporter import export_model, save_model
-from y10c.calib.dataset import Dataset, open_dataset
-from y10c.calib.synthetic import synthetic_dataset
+from y10c.calib.feeds import Feeds, generated_feeds, open_feeds
 from y10c.cost.report.data import NodeRow, OutputCosine
+from y10c.detect.head_info import HeadInfo
 from y10c.diagnostics import Diagnostics, warn
 from y10c.errors import ModelError, UnknownNameError
 from y10c.frontend.importer import load
 from y10c.ir.graph import Graph
-from y10c.ir.value import Value
 from y10c.passes.observe.calibrate import Ranges
 from y10c.passes.pipelines import Stage, stages
+from y10c.pipeline.costs import estimate_cost
 from y10c.pipeline.manager import PassRun, check_order, run_passes
 from y10c.pipeline.nodes import Models, compare_nodes
-from y10c.pipeline.costs import estimate_cost
 from y10c.pipeline.outputs import write_outputs
 from y10c.pipeline.result import Result
-from y10c.quant.plan import QuantPlan
+from y10c.quant.plan import QuantPlan, Tail
 from y10c.quant.scheme import QuantScheme
 from y10c.rewrite.passes import PassContext
 from y10c.targets.base import Target
@@ -101,13 +100,22 @@ def compile(
         Y10cError: Whatever is wrong with the model, the data, the options or the output folder.
     """
     options = CompileOptions(
-        target, march, None if calibration is None else Path(calibration), head, shapes or {}, stop_after, limit, method
+        target,
+        march,
+        None if calibration is None else Path(calibration),
+        head,
+        shapes or {},
+        stop_after,
+        limit,
+        method,
     )
     with diagnostics.collect() as warnings:
         compilation = _Compilation(model, options, warnings)
         if output is None:
             return compilation.run(None, prefix or "model")
-        name = prefix or (Path(model).stem.removesuffix(".onnx") if isinstance(model, str | Path) else "model")
+        name = prefix or (
+            Path(model).stem.removesuffix(".onnx") if isinstance(model, str | Path) else "model"
+        )
         with atomic.folder(output) as folder:
             result = compilation.run(folder, name)
         return result.moved(Path(output))
@@ -128,22 +136,22 @@ class _Compilation:
         with progress.step("reading the model"):
             self.graph = load(model, shapes=options.shapes)
         require_static_inputs(self.graph, self.where)
-        self.data = self._open_data()
-        self.context = PassContext(tables={QuantScheme: self.target.scheme(), Dataset: self.data})
+        self.feeds = self._open_feeds()
+        self.context = PassContext(tables={QuantScheme: self.target.scheme(), Feeds: self.feeds})
         self.runs: list[PassRun] = []
         self.models: dict[str, onnx.ModelProto] = {}
 
-    def _open_data(self) -> Dataset:
-        first = first_input(self.graph)
-        if self.options.calibration is None:
-            warn(
-                "Y5001",
-                "calibrated on generated images: the accuracy of this model is unknown",
-                help="pass --calibration DIR with images like those of the application",
-            )
-            return synthetic_dataset(first.tensor_type)
-        data = open_dataset(self.options.calibration, input_shape=first.tensor_type.static_shape)
-        return data if self.options.limit is None else data.limited(self.options.limit)
+    def _open_feeds(self) -> Feeds:
+        inputs = {value.name: value.tensor_type for value in self.graph.inputs}
+        if self.options.calibration is not None:
+            feeds = open_feeds(inputs, self.options.calibration)
+            return feeds if self.options.limit is None else feeds.limited(self.options.limit)
+        warn(
+            "Y5001",
+            "calibrated on generated images: the accuracy of this model is unknown",
+            help="pass --calibration DIR with images like those of the application",
+        )
+        return generated_feeds(inputs)
 
     def run(self, folder: Path | None, prefix: str) -> Result:
         plan = self._stages()
@@ -152,7 +160,9 @@ class _Compilation:
         for stage in plan:
             self._run_stage(stage)
             if folder is not None:
-                files[stage.name] = save_model(self.models[stage.name], folder / f"{prefix}_{stage.file}.onnx")
+                files[stage.name] = save_model(
+                    self.models[stage.name], folder / f"{prefix}_{stage.file}.onnx"
+                )
         return self._finish(folder, prefix, files)
 
     def _stages(self) -> tuple[Stage, ...]:
@@ -168,7 +178,7 @@ class _Compilation:
         )
 
     def _metadata(self) -> dict[str, str]:
-        calibration = "generated images" if self.options.calibration is None else f"{len(self.data)} samples"
+        calibration = "generated images" if self.feeds.synthetic else f"{self.feeds.count} samples"
         return {
             "y10c.version": __version__,
             "y10c.target": self.target.name,
@@ -188,8 +198,9 @@ class _Compilation:
             cost=estimate_cost(self.graph, self.target, self.model_name),
             passes=tuple(self.runs),
             warnings=self.warnings,
-            synthetic=self.options.calibration is None,
-            samples=len(self.data),
+            head=self.context.tables.get(HeadInfo),
+            synthetic=self.feeds.synthetic,
+            samples=self.feeds.count,
         )
         if folder is None:
             return result
@@ -202,7 +213,14 @@ class _Compilation:
         if not plan.edges:
             warn("Y5002", "the model holds nothing that the target runs on integers", where=self.where)
         models = Models(self.models["optimized"], self.models["calibrated"], self.models["ptq"])
-        report = compare_nodes(self.graph, plan, self.context.tables[Ranges], models, self.data)
+        report = compare_nodes(
+            self.graph,
+            plan,
+            self.context.tables.get(Tail, Tail()),
+            self.context.tables[Ranges],
+            models,
+            self.feeds,
+        )
         return report.rows, report.outputs
 
 
@@ -219,16 +237,5 @@ def require_static_inputs(graph: Graph, where: str) -> None:
                 f"input {value.name!r} has the open shape {value.type}",
                 code="Y3004",
                 where=where,
-                help=f"give its extents: --shape {value.name}={shown or '1x3x640x640'} with numbers for each ?",
+                help=f"give --shape {value.name}={shown or '1x3x640x640'} with a number for each ?",
             )
-
-
-def first_input(graph: Graph) -> Value:
-    """The input that images go to.
-
-    Raises:
-        ModelError: The model has no input.
-    """
-    if not graph.inputs:
-        raise ModelError("the model has no input")
-    return graph.inputs[0]

@@ -9,14 +9,14 @@ import onnx
 
 from y10c import progress
 from y10c.calib.collect import run_outputs
-from y10c.calib.dataset import Dataset
+from y10c.calib.feeds import Feeds
 from y10c.calib.similarity import Similarity
 from y10c.cost.report.data import NodeRow, OutputCosine
 from y10c.ir.graph import Graph
 from y10c.ir.types import DType
 from y10c.ir.value import Value
 from y10c.passes.observe.calibrate import Ranges
-from y10c.quant.plan import Edge, QuantPlan
+from y10c.quant.plan import Edge, QuantPlan, Tail
 
 SAMPLES = 4
 """Cosines are taken over this many samples of the calibration data."""
@@ -48,23 +48,47 @@ class Models:
 
 
 def compare_nodes(
-    graph: Graph, plan: QuantPlan, ranges: Ranges, models: Models, data: Dataset
+    graph: Graph, plan: QuantPlan, tail: Tail, ranges: Ranges, models: Models, feeds: Feeds
 ) -> NodeReport:
     """Run the three models side by side on a few samples and compare every planned tensor.
 
     Args:
         graph: The quantized graph; its values still bear the float model's names.
         plan: What was quantized.
+        tail: What stayed float behind the network.
         ranges: The ranges that were chosen.
         models: The stage models.
-        data: Calibration data.
+        feeds: Calibration data.
     """
     edges = {edge.value: edge for edge in plan.edges}
     values = [op.results[0] for op in graph.ops if op in plan.integer_ops]
-    wanted = {v.name: _seen_name(v, edges) for v in values} | {n: n for n in graph.output_names}
-    calibrated, quantized = _cosines(models, wanted, data.limited(SAMPLES))
+    compared = compared_outputs(graph, tail)
+    wanted = {v.name: _seen_name(v, edges) for v in values} | {n: n for n in compared.values()}
+    calibrated, quantized = _cosines(models, wanted, feeds.limited(SAMPLES))
     rows = tuple(_row(v, edges.get(v), plan, ranges, calibrated, quantized) for v in values)
-    return NodeReport(rows, tuple(OutputCosine(n, quantized[n]) for n in graph.output_names))
+    return NodeReport(rows, tuple(OutputCosine(n, quantized[t]) for n, t in compared.items()))
+
+
+def compared_outputs(graph: Graph, tail: Tail) -> dict[str, str]:
+    """What agreement is measured on: tensor by the name to show.
+
+    The model's outputs; but where a decode tail sorts detections, whose rows may change places, what
+    enters the tail.
+    """
+    entering = [
+        v
+        for op in graph.ops
+        if op not in tail and op.name != "DequantizeLinear"
+        for v in op.results
+        if any(user in tail for user in v.users)
+    ]
+    if not entering or not _sorts(tail):
+        return {name: name for name in graph.output_names}
+    return {v.producer.location or v.name: v.name for v in entering if v.producer is not None}
+
+
+def _sorts(tail: Tail) -> bool:
+    return any(op.name in ("TopK", "NonMaxSuppression") for op in tail)
 
 
 def _seen_name(value: Value, edges: Mapping[Value, Edge]) -> str:
@@ -72,21 +96,22 @@ def _seen_name(value: Value, edges: Mapping[Value, Edge]) -> str:
 
 
 def _cosines(
-    models: Models, wanted: Mapping[str, str], data: Dataset
+    models: Models, wanted: Mapping[str, str], feeds: Feeds
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Cosines against the float model: of the calibrated and of the quantized one."""
     totals = [{name: Similarity() for name in wanted} for _ in range(2)]
     seen = list(dict.fromkeys(wanted.values()))
     runs = zip(
-        run_outputs(models.optimized, data, list(wanted)),
-        run_outputs(models.calibrated, data, seen),
-        run_outputs(models.ptq, data, seen),
+        run_outputs(models.optimized, feeds, list(wanted)),
+        run_outputs(models.calibrated, feeds, seen),
+        run_outputs(models.ptq, feeds, seen),
         strict=True,
     )
-    for expected, *found in progress.track(runs, "comparing with the float model", len(data)):
+    tracked = progress.track(runs, "comparing with the float model", feeds.count)
+    for (sample, expected), *found in tracked:
         for name, other in wanted.items():
-            for total, arrays in zip(totals, found, strict=True):
-                total[name].update(expected[name], arrays[other])
+            for total, (_, arrays) in zip(totals, found, strict=True):
+                total[name].update(expected[name], arrays[other], sample)
     first, second = ({name: t.cosine for name, t in total.items()} for total in totals)
     return first, second
 

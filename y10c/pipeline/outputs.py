@@ -8,7 +8,7 @@ from pathlib import Path
 
 from y10c import __version__, atomic
 from y10c.cost.report.data import FileRow, NodeRow, PassRow, ReportData, TensorRow
-from y10c.cost.report.picture import write_picture
+from y10c.cost.report.picture import write_png
 from y10c.cost.report.render import write_html
 from y10c.cost.report.table import write_layers_csv, write_nodes_csv
 from y10c.cost.report.trace import write_trace
@@ -24,7 +24,7 @@ REPORTS: dict[str, tuple[str, Callable[[ReportData, Path], None]]] = {
     "json": (".json", write_json),
     "trace": (".trace.json", write_trace),
     "layers": ("_layers.csv", write_layers_csv),
-    "picture": ("_timeline.png", write_picture),
+    "picture": ("_timeline.png", write_png),
 }
 """Files made from the estimate: suffix and writer by kind."""
 
@@ -35,6 +35,9 @@ def write_outputs(result: Result, graph: Graph, folder: Path, prefix: str) -> di
     if result.nodes:
         files["node_info"] = folder / f"{prefix}_node_info.csv"
         write_nodes_csv(result.nodes, files["node_info"])
+    if result.head is not None and result.head.found:
+        files["head"] = folder / f"{prefix}_head.json"
+        atomic.write_text(files["head"], result.head.to_json() + "\n")
     data = report_data(result, graph, prefix)
     if data is not None:
         for kind, (suffix, write) in REPORTS.items():
@@ -64,7 +67,9 @@ def report_data(result: Result, graph: Graph, model: str) -> ReportData | None:
 
 def _notes(result: Result) -> list[str]:
     if result.synthetic:
-        return ["Calibrated on generated images: the ranges fit no real data, the cosines say nothing of accuracy."]
+        return [
+            "Calibrated on generated images: ranges and cosines say nothing of the accuracy on real ones."
+        ]
     return [f"Calibrated on {result.samples} samples."]
 
 
@@ -89,10 +94,20 @@ def _table(nodes: tuple[NodeRow, ...]) -> str:
     from rich.console import Console
     from rich.table import Table
 
-    drawn = Table("Node", "NodeType", "ON", "Threshold", "Calibrated Cosine", "Quantized Cosine", "Output Data Type")
+    drawn = Table(
+        "Node", "NodeType", "ON", "Threshold", "Calibrated Cosine", "Quantized Cosine", "Output Data Type"
+    )
     drawn.box = MARKDOWN
     for n in nodes:
-        drawn.add_row(n.node, n.op, n.unit, _number(n.threshold), _cosine(n.calibrated_cosine), _cosine(n.quantized_cosine), n.dtype)
+        drawn.add_row(
+            n.node,
+            n.op,
+            n.unit,
+            _number(n.threshold),
+            _cosine(n.calibrated_cosine),
+            _cosine(n.quantized_cosine),
+            n.dtype,
+        )
     text = io.StringIO()
     Console(file=text, width=240, color_system=None).print(drawn)
     return text.getvalue().rstrip()

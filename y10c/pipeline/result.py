@@ -10,6 +10,7 @@ import onnx
 
 from y10c.cost.report.data import NodeRow, OutputCosine
 from y10c.cost.result import CostResult
+from y10c.detect.head_info import HeadInfo
 from y10c.diagnostics import Diagnostics
 from y10c.pipeline.manager import PassRun
 
@@ -34,7 +35,7 @@ class Result:
     Args:
         target: Name of the target.
         march: Chip of the target's family.
-        head: How the detection head was treated, one sentence; empty where there is none.
+        head: What the detection head is and how its outputs decode; None before folding.
         models: The stage models by stage name.
         files: What was written, by kind.
         nodes: The node table.
@@ -57,7 +58,7 @@ class Result:
     warnings: Diagnostics
     synthetic: bool
     samples: int
-    head: str = ""
+    head: HeadInfo | None = None
 
     @property
     def model(self) -> onnx.ModelProto:

@@ -55,17 +55,29 @@ def read_settings(path: Path) -> Settings:
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark is not None else str(path)
         raise ConfigError(f"the config is not YAML: {error.problem}", where=place) from None
     if not isinstance(content, dict):
-        raise ConfigError("the config holds no groups", where=str(path), help="it starts with model_parameters:")
-    return Settings(**{name: _read(content, name, path) for name in PLACES})
+        raise ConfigError(
+            "the config holds no groups", where=str(path), help="it starts with model_parameters:"
+        )
+    said = {name: _read(content, place, path) for name, place in PLACES.items()}
+    paths = {name: Path(text) if text is not None else None for name, text in said.items()}
+    return Settings(
+        model=paths["model"],
+        march=said["march"],
+        calibration=paths["calibration"],
+        output=paths["output"],
+        prefix=said["prefix"],
+    )
 
 
-def _read(content: dict[str, object], name: str, path: Path) -> Path | str | None:
-    group_name, key = PLACES[name]
+def _read(content: dict[str, object], place: tuple[str, str], path: Path) -> str | None:
+    group_name, key = place
     group = content.get(group_name)
     if not isinstance(group, dict) or group.get(key) is None:
         return None
     value = group[key]
     if not isinstance(value, str):
         line, column = group.lc.value(key)  # type: ignore[attr-defined]  # ruamel keeps positions there
-        raise ConfigError(f"{group_name}.{key} must be text, not {value!r}", where=f"{path}:{line + 1}:{column + 1}")
-    return value if name in ("march", "prefix") else Path(value)
+        raise ConfigError(
+            f"{group_name}.{key} must be text, not {value!r}", where=f"{path}:{line + 1}:{column + 1}"
+        )
+    return value

@@ -17,6 +17,10 @@ from y10c.ir.value import Op, Use, Value
 from y10c.quant.scheme import Grid, OpScheme, QuantScheme
 
 
+class Tail(set[Op]):
+    """The ops behind a detector's last convolutions, which stay float."""
+
+
 @dataclass(frozen=True)
 class Edge:
     """A tensor that passes between integer ops.

@@ -1,0 +1,65 @@
+"""What a network is fed with: one data set an input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from y10c.calib.dataset import Dataset, open_dataset
+from y10c.calib.synthetic import synthetic_dataset
+from y10c.diagnostics import warn
+from y10c.errors import ModelError
+from y10c.ir.types import TensorType
+
+
+class Feeds(dict[str, Dataset]):
+    """Data sets of equal length by input name."""
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return min(map(len, self.values()), default=0)
+
+    @property
+    def synthetic(self) -> bool:
+        """True where the data is generated and says nothing about accuracy."""
+        return any(data.synthetic for data in self.values())
+
+    def limited(self, count: int) -> Feeds:
+        """At most `count` samples, spread evenly."""
+        return Feeds({name: data.limited(count) for name, data in self.items()})
+
+    def report_findings(self) -> None:
+        """Warn of what loading the samples showed to be odd."""
+        for data in self.values():
+            for finding in data.findings:
+                warn("Y5003", finding.sentence, where=finding.file, help=finding.help)
+
+
+def generated_feeds(inputs: Mapping[str, TensorType]) -> Feeds:
+    """Generated samples for every input."""
+    return Feeds({name: synthetic_dataset(name, kind) for name, kind in inputs.items()})
+
+
+def open_feeds(inputs: Mapping[str, TensorType], path: Path) -> Feeds:
+    """The samples of a folder or npy file for a network with one input.
+
+    Raises:
+        DataError: See `open_dataset`.
+        ModelError: The network has several inputs, or a batch that one sample does not fill.
+    """
+    if len(inputs) != 1:
+        raise ModelError(
+            f"the model has {len(inputs)} inputs, and calibration data can feed one",
+            code="Y3003",
+            help="compile without --calibration, or make the other inputs constants",
+        )
+    ((name, kind),) = inputs.items()
+    shape = kind.static_shape
+    if shape and shape[0] != 1:
+        raise ModelError(
+            f"input {name!r} takes {shape[0]} samples at once, and calibration runs them one by one",
+            code="Y3003",
+            help="export the model with batch 1",
+        )
+    return Feeds({name: open_dataset(path, input_shape=shape, dtype=kind.dtype.numpy)})
