@@ -134,7 +134,8 @@ def traffic(shared: Path) -> None:
         print(
             f"YOLOv10n, 2 MB for maps, {outputs}-bit outputs: "
             f"{(total.ddr_read_bytes + total.ddr_write_bytes) / 1e6:.1f} MB through DDR a frame; "
-            f"floor {total.ddr_bytes_floor / 1e6:.1f}, layer by layer {total.ddr_bytes_layer_by_layer / 1e6:.1f}"
+            f"floor {total.ddr_bytes_floor / 1e6:.1f}, "
+            f"layer by layer {total.ddr_bytes_layer_by_layer / 1e6:.1f}"
         )
     nests = [layer.geometry for layer in layers_of(graph).layers if layer.geometry]
     nests += [

@@ -12,6 +12,7 @@ The bound is the compulsory traffic: the pixels that are touched, the weights, a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from y10c.cost.workload import Geometry
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,42 +54,47 @@ def bound_bytes(g: Geometry, activation_bits: int = 8, weight_bits: int = 8) -> 
     return int(maps * activation_bits + weights * weight_bits + 7) // 8
 
 
+@lru_cache(maxsize=4096)
 def best_tile(g: Geometry, buffer: float, activation_bits: int = 8, weight_bits: int = 8) -> Tile | None:
     """The cut with the fewest bytes, then the largest piece; None where not even one pixel's work fits.
 
-    All sizes that change the number of pieces by a factor of about two are tried, some hundred candidates.
+    Up to about a thousand cuts are tried; a layer that fits whole is not cut.
     """
-    rows, columns, channels = (
-        axis.ravel() for axis in np.meshgrid(_sizes(g.out_h), _sizes(g.out_w), _sizes(g.out_c), indexing="ij")
-    )
-    a, w = activation_bits / 8, weight_bits / 8
-    piece_in = _held(rows, g.kernel_h, g.stride_h, g.in_h) * _held(columns, g.kernel_w, g.stride_w, g.in_w)
-    piece_in = piece_in * g.in_c * a
-    piece_out = rows * columns * channels * a
-    piece_weights = channels * g.in_c * g.taps * w
-    need = piece_in + piece_out + piece_weights
+    whole = np.array([[g.out_h], [g.out_w], [g.out_c]], np.int64)
+    tile = _best(g, whole, buffer, activation_bits / 8, weight_bits / 8)
+    if tile is not None:
+        return tile
+    axes = np.meshgrid(_sizes(g.out_h), _sizes(g.out_w), _sizes(g.out_c), indexing="ij")
+    return _best(g, np.stack([axis.ravel() for axis in axes]), buffer, activation_bits / 8, weight_bits / 8)
+
+
+def _best(g: Geometry, cuts: Ints, buffer: float, activation: float, weight: float) -> Tile | None:
+    """The best of some cuts (rows, columns and channels, one cut a column); operand widths in bytes."""
+    rows, columns, channels = cuts
+    need = _needed(g, cuts, activation, weight)
     passes = -(-g.out_c // channels)
-    pieces = -(-g.out_h // rows) * -(-g.out_w // columns)
-    source = _source_bytes(g, columns) * a
-    weights = g.groups * g.out_c * g.in_c * g.taps * w
-    result = g.batch * g.groups * g.out_h * g.out_w * g.out_c * a
-    repeats = np.where(passes == 1, 1, pieces * g.batch)
-    maps_outer = source + weights * repeats + result
-    weights_outer = source * np.where((pieces == 1) & (g.batch == 1), 1, passes) + weights + result
+    pieces = g.batch * -(-g.out_h // rows) * -(-g.out_w // columns)
+    source = _source_elements(g, columns) * activation
+    weights = g.groups * g.out_c * g.in_c * g.taps * weight
+    result = g.batch * g.groups * g.out_h * g.out_w * g.out_c * activation
+    maps_outer = source + weights * np.where(passes == 1, 1, pieces) + result
+    weights_outer = source * np.where(pieces == 1, 1, passes) + weights + result
     total = np.where(need <= buffer, np.minimum(maps_outer, weights_outer), np.inf)
-    size = rows * columns * channels
-    best = int(np.lexsort((-size, total))[0])
+    best = int(np.lexsort((-rows * columns * channels, total))[0])
     if not np.isfinite(total[best]):
         return None
     order = "maps outer" if maps_outer[best] <= weights_outer[best] else "weights outer"
-    return Tile(
-        int(rows[best]),
-        int(columns[best]),
-        int(channels[best]),
-        order,
-        int(np.ceil(total[best])),
-        int(np.ceil(need[best])),
-    )
+    size = [int(axis[best]) for axis in (rows, columns, channels)]
+    return Tile(*size, order, int(np.ceil(total[best])), int(np.ceil(need[best])))
+
+
+def _needed(g: Geometry, cuts: Ints, activation: float, weight: float) -> Floats:
+    """Bytes of buffer for one piece: the input lines that it reads, its weights, its result."""
+    rows, columns, channels = cuts
+    lines = touched(rows, g.kernel_h, g.stride_h, g.in_h)
+    width = touched(columns, g.kernel_w, g.stride_w, g.in_w)
+    maps = lines * width * g.in_c + rows * columns * channels
+    return np.asarray(maps * activation + channels * g.in_c * g.taps * weight, float)
 
 
 def _sizes(extent: int) -> Ints:
@@ -96,12 +103,7 @@ def _sizes(extent: int) -> Ints:
     return np.unique(np.append(-(-extent // counts[counts <= 2 * extent]), 1)).astype(np.int64)
 
 
-def _held(outputs: Ints, kernel: int, stride: int, extent: int) -> Ints:
-    """Input lines that a piece keeps: those it reads."""
-    return np.asarray(touched(outputs, kernel, stride, extent), np.int64)
-
-
-def _source_bytes(g: Geometry, columns: Ints) -> Ints:
+def _source_elements(g: Geometry, columns: Ints) -> Ints:
     """Elements of the input loaded in one pass: rows once, halo columns again for every cut across."""
     count = -(-g.out_w // columns)
     whole = int(touched(g.out_w, g.kernel_w, g.stride_w, g.in_w))
