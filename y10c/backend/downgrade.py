@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from y10c.backend.opsets import listed_axes, name_at, oldest, rank_of
 from y10c.backend.pinned import modernize
 from y10c.errors import ModelError
@@ -16,6 +18,7 @@ from y10c.ops.registry import find_spec
 from y10c.ops.versions import (
     CHANGED_DEFAULTS,
     NEGATIVE_AXES_SINCE,
+    OPTIONAL_SINCE,
     RENAMED_VALUES,
     BecameOperand,
     moves_for,
@@ -71,6 +74,8 @@ def _move_down(op: Op, opset: int) -> None:
         op._set_operands((op.operands[0], op.operands[2]))
     if opset < NEGATIVE_AXES_SINCE or op.name in _FLATTENED_BEFORE_13:
         _count_axes_from_the_front(op, opset)
+    elif opset < OPTIONAL_SINCE.get(op.name, 0):
+        _fill_left_out(op)
     op.name = name_at(op, opset)
     _rename_values(op, opset)
     for move in sorted(moves_for(op.name, opset), key=lambda m: -m.index):
@@ -78,6 +83,12 @@ def _move_down(op: Op, opset: int) -> None:
     schema = find_schema(op.name, opset)
     if schema is not None and not set(op.attrs) <= set(schema.attributes):
         op.attrs = op.attrs.updated(**{a: None for a in op.attrs if a not in schema.attributes})
+
+
+def _fill_left_out(op: Op) -> None:
+    assert op.graph is not None
+    empty = op.graph.root.constant(Tensor.of(np.zeros(0, np.float32)))
+    op._set_operands(tuple(empty if v is None else v for v in op.operands))
 
 
 _FLATTENED_BEFORE_13 = ("Softmax", "LogSoftmax", "Hardmax")

@@ -12,26 +12,21 @@ from y10c.backend.downgrade import lowered, opset_for
 from y10c.backend.names import Namer
 from y10c.backend.protos import attribute_proto, tensor_proto, type_proto
 from y10c.ir.graph import Graph
-from y10c.ir.types import TensorType
+from y10c.ir.types import DType, TensorType
 from y10c.ir.value import Op, Value
+from y10c.ops.onnx_schema import find_schema
 
-IR_VERSION_OF_OPSET = {
-    7: 3,
-    8: 3,
-    9: 4,
-    10: 5,
-    11: 6,
-    12: 7,
-    13: 7,
-    14: 7,
-    15: 8,
-    16: 8,
-    17: 8,
-    18: 8,
-    19: 9,
-    20: 9,
+OLDEST_IR_VERSION = 4
+"""Before it, every initializer had to be an input as well. Source: onnx docs/IR.md."""
+IR_VERSION_OF_DTYPE = {
+    DType.u4: 10,
+    DType.i4: 10,
+    DType.f4e2m1: 11,
+    DType.f8e8m0: 12,
+    DType.u2: 13,
+    DType.i2: 13,
 }
-"""Source: onnx docs/Versioning.md; later opsets use version 10 and up as the onnx package says."""
+"""The IR version that brought an element type. Source: onnx docs/Versioning.md and onnx.proto."""
 
 MAX_INLINE_BYTES = 1_800_000_000
 """Above this much data the weights go to a file beside the model: protobuf ends at 2 GiB."""
@@ -93,16 +88,38 @@ class _Exporter:
     def model(self) -> onnx.ModelProto:
         info = self.graph.info
         model = onnx.ModelProto(
-            ir_version=max(IR_VERSION_OF_OPSET.get(self.opset, 10), min(info.ir_version, 10)),
+            ir_version=self.ir_version(),
             producer_name="y10c",
             doc_string=info.doc,
             domain=info.domain[0],
             model_version=info.domain[1],
         )
-        for domain, version in sorted({**info.opsets, "": self.opset}.items()):
+        for domain, version in sorted({**self.other_domains(), **info.opsets, "": self.opset}.items()):
             model.opset_import.add(domain=domain, version=version)
         model.graph.CopyFrom(self.graph_proto(self.graph))
         return model
+
+    def ir_version(self) -> int:
+        """That of the imported file, or a later one where the opset or an element type needs it."""
+        opset = onnx.helper.make_opsetid("", self.opset)
+        values = (
+            *self.graph.constants,
+            *self.graph.inputs,
+            *(r for o in self.graph.walk() for r in o.results),
+        )
+        dtypes = {v.type.dtype for v in values if isinstance(v.type, TensorType)}
+        return max(
+            OLDEST_IR_VERSION,
+            onnx.helper.find_min_ir_version_for([opset]),
+            min(self.graph.info.ir_version, onnx.IR_VERSION),
+            *(IR_VERSION_OF_DTYPE.get(d, 0) for d in dtypes),
+        )
+
+    def other_domains(self) -> dict[str, int]:
+        """Versions of the domains that rewrites may have brought in."""
+        domains = {op.domain: op.name for op in self.graph.walk() if op.domain}
+        schemas = {domain: find_schema(name) for domain, name in domains.items()}
+        return {d: 1 if s is None else s.since_version for d, s in schemas.items()}
 
     def graph_proto(self, graph: Graph) -> onnx.GraphProto:
         proto = onnx.GraphProto(name=graph.name or "graph")

@@ -20,18 +20,35 @@ def move_data_out(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     Raises:
         OutputError: The file cannot be written.
     """
+    light = _without_initializers(model)
+    with atomic.file(path) as temporary, temporary.open("wb") as file:
+        for tensor in model.graph.initializer:
+            if len(tensor.raw_data) < MIN_BYTES:
+                light.graph.initializer.append(tensor)
+                continue
+            file.write(b"\0" * (-file.tell() % ALIGNMENT))
+            facts = {"location": path.name, "offset": file.tell(), "length": len(tensor.raw_data)}
+            file.write(tensor.raw_data)
+            entry = light.graph.initializer.add(
+                name=tensor.name, data_type=tensor.data_type, dims=tensor.dims
+            )
+            entry.data_location = onnx.TensorProto.EXTERNAL
+            for key, value in facts.items():
+                entry.external_data.add(key=key, value=str(value))
+    return light
+
+
+def _without_initializers(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy that never holds the weights, which may fill the memory once already."""
     light = onnx.ModelProto()
-    light.CopyFrom(model)
-    data = bytearray()
-    for tensor in light.graph.initializer:
-        if len(tensor.raw_data) < MIN_BYTES:
-            continue
-        data.extend(b"\0" * (-len(data) % ALIGNMENT))
-        facts = {"location": path.name, "offset": str(len(data)), "length": str(len(tensor.raw_data))}
-        data.extend(tensor.raw_data)
-        tensor.ClearField("raw_data")
-        tensor.data_location = onnx.TensorProto.EXTERNAL
-        for key, value in facts.items():
-            tensor.external_data.add(key=key, value=value)
-    atomic.write_bytes(path, bytes(data))
+    for source, target in ((model, light), (model.graph, light.graph)):
+        for field, value in source.ListFields():
+            if field.name in ("graph", "initializer"):
+                continue
+            if field.is_repeated:
+                getattr(target, field.name).extend(value)
+            elif field.message_type is not None:
+                getattr(target, field.name).CopyFrom(value)
+            else:
+                setattr(target, field.name, value)
     return light

@@ -10,7 +10,7 @@ from y10c.ir.types import MapType, OptionalType, SequenceType, TensorType, Type
 from y10c.ir.value import Op, Value
 from y10c.ops.onnx_schema import IR_OPSET, find_schema
 from y10c.ops.registry import find_spec
-from y10c.ops.versions import NEGATIVE_AXES_SINCE, PINNED_BEFORE, RENAMED_OPS, moves_for
+from y10c.ops.versions import NEGATIVE_AXES_SINCE, OPTIONAL_SINCE, PINNED_BEFORE, RENAMED_OPS, moves_for
 
 
 def oldest(op: Op, start: int) -> int:
@@ -65,7 +65,7 @@ def _fits(op: Op, opset: int) -> bool:
         if old is None or not old(op):
             return False
         if op.name == "Resize":
-            return opset < 10
+            return opset < 10  # as Upsample; opset 10 left open which pixels a Resize takes
     return _operands_fit(op, opset) and _attributes_fit(op, opset)
 
 
@@ -78,7 +78,8 @@ def _operands_fit(op: Op, opset: int) -> bool:
     if not all(_is_constant_or_absent(op.operand(i)) for i in moved):
         return False
     kept = [i for i, v in enumerate(op.operands) if v is not None and i not in moved]
-    if (kept and kept[-1] >= schema.max_input) or not set(range(schema.min_input)) <= set(kept):
+    needed = set() if opset < OPTIONAL_SINCE.get(op.name, 0) else set(range(schema.min_input))
+    if (kept and kept[-1] >= schema.max_input) or not needed <= set(kept):
         return False
     return all(_takes(name, opset, i, op.operands[i]) for i in kept)
 

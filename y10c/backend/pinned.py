@@ -20,6 +20,9 @@ def modernize(op: Op, opset: int) -> None:
     if schema is not None and schema.since_version == op.version:
         return
     build = _IN_NEW_WORDS.get(op.name)
+    if build is not None and schema is not None and opset < 13 and op.attrs.get("axis", 1) >= 0:  # type: ignore[operator]
+        op.version = schema.since_version  # opset 11 only let axes count from the end
+        return
     if build is None or opset < 13 or op.graph is None:
         raise ModelError(
             f"{op.name} has the meaning of opset {op.version}, which opset {opset} does not have",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,12 @@ def external_reader(proto: onnx.TensorProto, dtype: DType, folder: Path | None) 
     """
     facts = {e.key: e.value for e in proto.external_data}
     path = _safe_path(facts.get("location", ""), folder, proto.name)
-    offset = int(facts.get("offset", 0))
-    size = -(-int(np.prod(proto.dims, dtype=np.int64)) * dtype.bits // 8)
-    length = int(facts.get("length", size))
-    if length != size:
+    size = -(-math.prod(proto.dims) * dtype.bits // 8)
+    try:
+        offset, length = int(facts.get("offset", 0)), int(facts.get("length", size))
+    except ValueError:
+        raise ModelError(f"tensor {proto.name!r} has an entry that is no number", where=str(path)) from None
+    if dtype is DType.str or length != size:
         raise ModelError(
             f"tensor {proto.name!r} needs {size} bytes but its entry says {length}", where=str(path)
         )
@@ -35,9 +38,9 @@ def external_reader(proto: onnx.TensorProto, dtype: DType, folder: Path | None) 
         )
     if dtype.bits % 8:
         return lambda: _unpack(proto, path, offset, size)
-    return lambda: (
-        np.memmap(path, dtype.numpy, "r", offset, tuple(proto.dims)) if size else np.empty(proto.dims)
-    )
+    if not size:
+        return lambda: np.empty(tuple(proto.dims), dtype.numpy)
+    return lambda: np.memmap(path, dtype.numpy, "r", offset, tuple(proto.dims))
 
 
 def _unpack(proto: onnx.TensorProto, path: Path, offset: int, size: int) -> Any:
@@ -55,7 +58,12 @@ def _safe_path(location: str, folder: Path | None, tensor: str) -> Path:
             "a model from memory cannot have external data", where=where, help="load it from its file"
         )
     path = folder / location
-    if not location or Path(location).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
+    if (
+        not location
+        or "\0" in location
+        or Path(location).is_absolute()
+        or not path.resolve().is_relative_to(folder.resolve())
+    ):
         raise ModelError("external data must lie in the model's folder", where=where)
     if any(p.is_symlink() for p in (path, *path.parents) if p != folder and p.is_relative_to(folder)):
         raise ModelError("external data may not be a symbolic link", where=where)

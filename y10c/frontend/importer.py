@@ -7,14 +7,16 @@ from pathlib import Path
 
 import onnx
 
-from y10c.errors import ModelError
+from y10c.errors import ModelError, VerifyError
 from y10c.frontend.protos import read_attribute, read_tensor, read_type
 from y10c.frontend.read import read_model
-from y10c.frontend.shapes import infer_value_types, set_input_shapes
+from y10c.frontend.shapes import inferred_graph, nested_graphs, set_input_shapes, value_types
 from y10c.frontend.upgrade import upgrade
 from y10c.ir.attrs import Attrs
 from y10c.ir.graph import Graph, ModelInfo
+from y10c.ir.types import Type
 from y10c.ir.value import Op, Value
+from y10c.ir.verify import verify
 
 
 def load(model: str | Path | onnx.ModelProto, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
@@ -62,13 +64,19 @@ class _Importer:
     def run(self) -> Graph:
         graph = Graph(self.proto.graph.name)
         graph.info = self.info
-        self.types = infer_value_types(self.proto)
-        self.fill(graph, self.proto.graph, {})
+        self.fill(graph, self.proto.graph, inferred_graph(self.proto), {})
         upgrade(graph)
+        try:
+            verify(graph, types=False)
+        except VerifyError as error:
+            raise ModelError(error.message, where=self.where) from None
         return graph
 
-    def fill(self, graph: Graph, proto: onnx.GraphProto, outer: dict[str, Value]) -> None:
+    def fill(
+        self, graph: Graph, proto: onnx.GraphProto, inferred: onnx.GraphProto, outer: dict[str, Value]
+    ) -> None:
         scope = dict(outer)
+        types = value_types(inferred)
         initialized = {t.name for t in proto.initializer} | {t.values.name for t in proto.sparse_initializer}
         for tensor in proto.initializer:
             scope[tensor.name] = graph.named_constant(read_tensor(tensor, self.folder), tensor.name)
@@ -77,8 +85,8 @@ class _Importer:
         for entry in proto.input:
             if entry.name not in initialized:
                 scope[entry.name] = graph.add_input(read_type(entry.type), entry.name)
-        for node in proto.node:
-            self.add_node(graph, node, scope)
+        for node, typed in zip(proto.node, inferred.node, strict=True):
+            self.add_node(graph, node, typed, scope, types)
         outputs = [self.lookup(scope, o.name, f"output of graph {proto.name!r}") for o in proto.output]
         graph.set_outputs(outputs, [o.name for o in proto.output])
 
@@ -87,22 +95,31 @@ class _Importer:
 
         return graph.named_constant(dense(sparse, self.folder), sparse.values.name)
 
-    def add_node(self, graph: Graph, node: onnx.NodeProto, scope: dict[str, Value]) -> None:
+    def add_node(
+        self,
+        graph: Graph,
+        node: onnx.NodeProto,
+        typed: onnx.NodeProto,
+        scope: dict[str, Value],
+        types: Mapping[str, Type | None],
+    ) -> None:
         label = f'{self.where}: node "{node.name or node.op_type}"'
         operands = [self.lookup(scope, n, label) if n else None for n in node.input]
         if node.op_type == "Constant" and not node.domain and self.constant(graph, node, scope):
             return
 
+        bodies = nested_graphs(typed)
+
         def nested(proto: onnx.GraphProto) -> Graph:
             inner = Graph(proto.name, parent=graph)
-            self.fill(inner, proto, scope)
+            self.fill(inner, proto, next(bodies), scope)
             return inner
 
         op = Op(
             _op_name(node),
             operands,
             Attrs({a.name: read_attribute(a, nested, self.folder) for a in node.attribute}),
-            [self.types.get(n) for n in node.output],
+            [types.get(n) for n in node.output],
             result_names=list(node.output),
             location=node.name,
         )

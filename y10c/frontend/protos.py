@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import onnx
 from onnx import AttributeProto, TensorProto, numpy_helper
 
@@ -65,6 +66,8 @@ def read_tensor(proto: onnx.TensorProto, folder: Path | None) -> Tensor:
         dtype = DType(proto.data_type)
     except ValueError:
         raise ModelError(f"tensor {proto.name!r} has unknown element type {proto.data_type}") from None
+    if any(d < 0 for d in proto.dims):
+        raise ModelError(f"tensor {proto.name!r} has a negative extent: {list(proto.dims)}")
     if proto.data_location == TensorProto.EXTERNAL:
         from y10c.frontend.external import external_reader
 
@@ -74,12 +77,21 @@ def read_tensor(proto: onnx.TensorProto, folder: Path | None) -> Tensor:
 
 def _array(proto: onnx.TensorProto) -> Any:
     try:
+        if proto.data_type == TensorProto.STRING:
+            return _strings(proto)
         return numpy_helper.to_array(proto)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise ModelError(
             f"tensor {proto.name!r} does not hold the data that its shape {list(proto.dims)} needs",
             code="Y3001",
         ) from error
+
+
+def _strings(proto: onnx.TensorProto) -> Any:
+    """Strings as `str`, and as bytes those that are not UTF-8."""
+    array = np.empty(len(proto.string_data), np.object_)
+    array[:] = [_text(s) for s in proto.string_data]
+    return array.reshape(tuple(proto.dims))
 
 
 def read_attribute(proto: onnx.AttributeProto, read_graph: GraphReader, folder: Path | None) -> Any:

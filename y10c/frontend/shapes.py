@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import onnx
@@ -14,29 +15,34 @@ SMALL = 4096
 """Initializers above this many elements take part in inference by their type alone."""
 
 
-def infer_value_types(proto: onnx.ModelProto) -> dict[str, Type | None]:
-    """Types by value name, those of nested graphs included.
+def inferred_graph(proto: onnx.ModelProto) -> onnx.GraphProto:
+    """The graph with the types of all values, node by node like the model's, without the heavy data.
 
     Raises:
         ModelError: onnx finds the graph contradictory.
     """
     try:
-        inferred = onnx.shape_inference.infer_shapes(_without_data(proto), strict_mode=False, data_prop=True)
+        return onnx.shape_inference.infer_shapes(
+            _without_data(proto), strict_mode=False, data_prop=True
+        ).graph
     except Exception as error:  # onnx raises several unrelated classes here
         raise ModelError(f"the model's types contradict each other: {str(error).strip()}") from error
+
+
+def value_types(graph: onnx.GraphProto) -> dict[str, Type | None]:
+    """Types by value name; nested graphs, which may use the same names, have their own."""
     types: dict[str, Type | None] = {}
-    for graph in _graphs(inferred.graph):
-        for entry in (*graph.input, *graph.value_info, *graph.output):
-            types[entry.name] = more_precise(types.get(entry.name), read_type(entry.type))
+    for entry in (*graph.input, *graph.value_info, *graph.output):
+        types[entry.name] = more_precise(types.get(entry.name), read_type(entry.type))
     return types
 
 
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
-                yield from _graphs(inner)
+def nested_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """The graphs among a node's attributes, in order."""
+    for attribute in node.attribute:
+        if attribute.type == onnx.AttributeProto.GRAPH:
+            yield attribute.g
+        yield from attribute.graphs
 
 
 def _without_data(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -49,7 +55,7 @@ def _without_data(proto: onnx.ModelProto) -> onnx.ModelProto:
     graph.value_info.extend(proto.graph.value_info)
     named = {entry.name for entry in proto.graph.input}
     for tensor in proto.graph.initializer:
-        if _elements(tensor.dims) <= SMALL and tensor.data_location != onnx.TensorProto.EXTERNAL:
+        if math.prod(tensor.dims) <= SMALL and tensor.data_location != onnx.TensorProto.EXTERNAL:
             graph.initializer.append(tensor)
         elif tensor.name not in named:
             graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
@@ -57,13 +63,6 @@ def _without_data(proto: onnx.ModelProto) -> onnx.ModelProto:
         entry = onnx.helper.make_tensor_value_info(sparse.values.name, sparse.values.data_type, sparse.dims)
         graph.input.append(entry)
     return light
-
-
-def _elements(dims: Sequence[int]) -> int:
-    total = 1
-    for dim in dims:
-        total *= dim
-    return total
 
 
 def set_input_shapes(proto: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> onnx.ModelProto:

@@ -82,6 +82,9 @@ CHANGED_DEFAULTS: dict[tuple[str, str], tuple[int, str]] = {
 }
 """What an absent attribute meant before the opset, in today's names, where today's default differs."""
 
+OPTIONAL_SINCE: dict[str, int] = {"Resize": 13}
+"""Ops whose operands can be left out from this opset on; before it an empty list of float32 stands there."""
+
 NEGATIVE_AXES_SINCE = 11
 """Before this opset, axes do not count from the end."""
 
