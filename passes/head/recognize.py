@@ -254,7 +254,7 @@ def _described(
     names = {op.name for op in choice.ops}
     kind = _kind(names, choice)
     distribution = "Softmax" in names if kind in ("e2e", "one2many", "nms", "eval") else reg_max > 1
-    if distribution != (reg_max > 1) and kind not in ("raw", "dual"):
+    if reg_max > 1 and not distribution:
         return None
     rows = (graph.outputs[choice.outputs[0]].shape or ()) if kind in ("e2e", "eval") else ()
     return Head(
