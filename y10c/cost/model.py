@@ -6,6 +6,7 @@ from math import ceil
 
 import numpy as np
 
+from y10c.cost.advice import advise
 from y10c.cost.machine import Machine
 from y10c.cost.result import (
     Band,
@@ -57,7 +58,7 @@ def estimate(workload: Workload, machine: Machine) -> CostResult:
         timeline=timeline.intervals,
         memory=_memory(work, timeline),
         placements=work.residency.placements,
-        advice=(),
+        advice=advise(workload, machine),
         peak_macs_per_s=machine.mac_array.macs_per_cycle.value * gigahertz,
         ddr_bytes_per_s=machine.memory.ddr_bytes_per_cycle.value * gigahertz,
         assumed=machine.assumed(),

@@ -84,8 +84,14 @@ def _best(g: Geometry, cuts: Ints, buffer: float, activation: float, weight: flo
     if not np.isfinite(total[best]):
         return None
     order = "maps outer" if maps_outer[best] <= weights_outer[best] else "weights outer"
-    size = [int(axis[best]) for axis in (rows, columns, channels)]
-    return Tile(*size, order, int(np.ceil(total[best])), int(np.ceil(need[best])))
+    return Tile(
+        int(rows[best]),
+        int(columns[best]),
+        int(channels[best]),
+        order,
+        int(np.ceil(total[best])),
+        int(np.ceil(need[best])),
+    )
 
 
 def _needed(g: Geometry, cuts: Ints, activation: float, weight: float) -> Floats:
