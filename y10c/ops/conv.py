@@ -132,8 +132,10 @@ def window_attrs(
     """Strides, dilations and padding of a window; the padding is less than the kernel."""
     axes = len(kernel)
     attrs: dict[str, Any] = {}
+    if request.attrs.get("dilations") is not None or request.attrs.get("pads") is not None:
+        modes = ("NOTSET",)
     mode = attribute(draw, request, "auto_pad", modes, "NOTSET")
-    if mode != "NOTSET" or "auto_pad" in request.attrs:
+    if mode != "NOTSET" or request.attrs.get("auto_pad") is not None:
         attrs["auto_pad"] = mode
     _spread(draw, request, attrs, "strides", axes)
     if dilate and mode in ("NOTSET", "VALID"):
@@ -165,8 +167,9 @@ def sample_conv(draw: Draw, request: Request) -> OpInstance:
     known_x, known_w, known_b = (request.given(i) for i in range(3))
     result = request.result
     dtype = element_type(draw, request)
-    rank = len(known_w.shape) if known_w is not None else rank_of(draw, request, 0, (4, 3))
-    need(rank >= 3, "Conv has a spatial axis")
+    ranks = (4, 3) if result is None else (len(result.static_shape),)
+    rank = len(known_w.shape) if known_w is not None else rank_of(draw, request, 0, ranks)
+    need(rank >= 3 and (result is None or rank in ranks), "Conv has a spatial axis")
     group = _groups(draw, request, known_x, known_w, known_b)
     room = known_x.shape[2:] if known_x is not None else None
     kernel = known_w.shape[2:] if known_w is not None else _kernel(draw, request, rank - 2, room)
@@ -185,7 +188,7 @@ def sample_conv(draw: Draw, request: Request) -> OpInstance:
     x = keep(draw, request, 0, Given(TensorType(dtype, (batch, group * per_group, *spatial))))
     w = keep(draw, request, 1, Given(TensorType(dtype, (outputs, per_group, *kernel)), None, UNIT))
     b = optional(draw, request, 2, Given(TensorType(dtype, (outputs,))))
-    if group != 1 or "group" in request.attrs:
+    if group != 1 or request.attrs.get("group") is not None:
         attrs["group"] = group
     if request.attrs.get("kernel_shape") is not None or (
         "kernel_shape" not in request.attrs and draw.boolean("kernel_shape")
@@ -292,7 +295,7 @@ def _sample_conv_transpose(draw: Draw, request: Request) -> OpInstance:
         attrs["output_padding"] = request.attrs["output_padding"]
     elif strides and draw.boolean("output_padding"):
         attrs["output_padding"] = tuple(draw.integer(0, s - 1, "output_padding") for s in strides)
-    if group != 1 or "group" in request.attrs:
+    if group != 1 or request.attrs.get("group") is not None:
         attrs["group"] = group
     _need_output(x, w, attrs)
     return OpInstance((x, w, b), {k: v for k, v in attrs.items() if v is not None})

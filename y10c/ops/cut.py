@@ -187,7 +187,7 @@ def _sample_pad(draw: Draw, request: Request) -> OpInstance:
         pads = keep(draw, request, 1, constant(widths))
     value = optional(draw, request, 2, Given(TensorType(x.dtype, ())))
     value = value if mode == "constant" else None
-    attrs = {"mode": mode} if mode != "constant" or "mode" in request.attrs else {}
+    attrs = {"mode": mode} if mode != "constant" or request.attrs.get("mode") is not None else {}
     if axes is None or request.given(1) is not None:
         return OpInstance((x, pads, value), attrs)
     return OpInstance((x, pads, value, constant(axes)), attrs)

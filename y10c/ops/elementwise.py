@@ -84,6 +84,8 @@ def broadcast_operands(
     """Operands from number `first` on, of one element type, that broadcast together."""
     positions = range(first, first + len(domains))
     common = _common_shape(draw, request, positions)
+    # One operand has the whole shape where a result of that shape is wanted.
+    whole = next((i for i in positions if request.given(i) is None), None) if request.result else None
     operands = []
     for index, domain in zip(positions, domains, strict=True):
         given = request.given(index)
@@ -91,7 +93,7 @@ def broadcast_operands(
             need(given.dtype is dtype, "operands of one element type")
             operands.append(Given(given.type, given.data, domain))
             continue
-        shape = _narrowed(draw, request, index, common)
+        shape = common if index == whole else _narrowed(draw, request, index, common)
         operands.append(keep(draw, request, index, Given(TensorType(dtype, shape), None, domain)))
     return tuple(operands)
 

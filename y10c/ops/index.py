@@ -64,8 +64,9 @@ def _sample_gather(draw: Draw, request: Request) -> OpInstance:
 def _drawn_indices(draw: Draw, request: Request, type: TensorType, extent: int) -> Given:
     need(type.dtype in (DType.i64, DType.i32), "integer indices")
     domain = indices_into(extent)
-    if request.given(1) is not None:
-        return Given(type, None, domain)
+    given = request.given(1)
+    if given is not None:
+        return Given(type, given.data, domain)
     return keep(draw, request, 1, Given(type, draw.array(type, domain), domain))
 
 

@@ -11,6 +11,7 @@ from y10c.ir.types import TensorType, Type
 from y10c.ops import math
 from y10c.ops.conv import window_attrs
 from y10c.ops.onnx_schema import onnx_op
+from y10c.ops.reduce import fold
 from y10c.ops.sample import Draw, OpInstance, Request, Sampler, any_operand, attribute, need
 from y10c.ops.shapes import local, shape_of, tensors
 from y10c.ops.spec import Inputs, Trait
@@ -97,7 +98,7 @@ def _global_average(x: Any) -> Any:
 
 
 def _global_max(x: Any) -> Any:
-    return x.max(axis=tuple(range(2, x.ndim)), keepdims=True)
+    return fold(math.maximum)(x, tuple(range(2, x.ndim)), True)
 
 
 def _pool_sampler(average: bool) -> Sampler:

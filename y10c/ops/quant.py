@@ -179,7 +179,11 @@ def _sample_linear(quantizing: bool) -> Sampler:
             )
         need(x.dtype is DType.f32 if quantizing else x.dtype.is_integer, "the element type fits")
         per_channel = len(x.shape) >= 2 and request.given(1) is None and draw.boolean("per channel")
-        axis = attribute(draw, request, "axis", range(len(x.shape)), 1) if per_channel else 1
+        axis = (
+            attribute(draw, request, "axis", range(len(x.shape)), 1)
+            if per_channel
+            else request.attrs.get("axis", 1)
+        )
         attrs = {"axis": axis} if per_channel or "axis" in request.attrs else {}
         if request.given(1) is not None:
             zero = optional(draw, request, 2, constant(np.zeros(request.given(1).shape), dtype))  # type: ignore[union-attr]

@@ -63,7 +63,7 @@ def _mean(x: Any, axes: tuple[int, ...], keep: bool) -> Any:
     return total // count if x.dtype.kind in "iu" else total / count
 
 
-def _fold(step: Callable[[Any, Any], Any]) -> Callable[[Any, tuple[int, ...], bool], Any]:
+def fold(step: Callable[[Any, Any], Any]) -> Callable[[Any, tuple[int, ...], bool], Any]:
     """A reduction by a function of two, which also works on expressions."""
 
     def reduce(x: Any, axes: tuple[int, ...], keep: bool) -> Any:
@@ -119,9 +119,9 @@ _WITH_INTEGERS = (DType.f32, DType.i64)
 SPECS = (
     _reduction("ReduceSum", _sum, dtypes=_WITH_INTEGERS, traits=_LINEAR),
     _reduction("ReduceMean", _mean, traits=_LINEAR),
-    _reduction("ReduceMax", _fold(math.maximum), dtypes=_WITH_INTEGERS),
-    _reduction("ReduceMin", _fold(math.minimum), dtypes=_WITH_INTEGERS),
-    _reduction("ReduceProd", _fold(lambda a, b: a * b)),
+    _reduction("ReduceMax", fold(math.maximum), dtypes=_WITH_INTEGERS),
+    _reduction("ReduceMin", fold(math.minimum), dtypes=_WITH_INTEGERS),
+    _reduction("ReduceProd", fold(lambda a, b: a * b)),
     _reduction("ReduceL1", lambda x, a, k: _sum(math.absolute(x), a, k)),
     _reduction("ReduceL2", lambda x, a, k: math.sqrt(_sum(x * x, a, k))),
     _reduction("ReduceSumSquare", lambda x, a, k: _sum(x * x, a, k)),

@@ -352,4 +352,7 @@ def any_operand(
         shape: tuple[int, ...] = (1,) * rank_of(draw, request, index, (0, 1, 4))
     else:
         shape = draw.shape(rank_of(draw, request, index, ranks), high=high)
-    return Given(TensorType(element_type(draw, request, dtypes), shape), None, domain)
+    # Another operand may have an element type of its own, such as the axes of a reduction.
+    foreign = request.dtype is not None and request.dtype not in dtypes
+    dtype = draw.choice(dtypes, "dtype") if foreign else element_type(draw, request, dtypes)
+    return Given(TensorType(dtype, shape), None, domain)

@@ -6,11 +6,13 @@ The protocol between samplers and whoever calls them is in `y10c.ops.sample`; it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Any
 
-from hypothesis import reject
 from hypothesis import strategies as st
 
+from y10c.ir.attrs import Attrs
+from y10c.ir.tensor import Tensor
 from y10c.ops.onnx_schema import dtype_problem
 from y10c.ops.registry import get_spec
 from y10c.ops.sample import (
@@ -28,7 +30,9 @@ from y10c.ops.sample import (
     Request,
     Sampler,
     Slot,
+    need,
 )
+from y10c.ops.spec import Inputs, OpSpec
 
 __all__ = [
     "ANY",
@@ -81,16 +85,41 @@ def draw_instance(draw: Draw, name: str, request: Request | None = None) -> OpIn
     spec = get_spec(name)
     if spec.sample is None:
         raise ValueError(f"op {name} declares no sampler")
-    instance: OpInstance = spec.sample(draw, request or Request())
-    problem = dtype_problem(name, [None if o is None else o.dtype for o in instance.operands])
-    if problem is not None:
-        raise NoInstance(problem)
+    asked = request or Request()
+    instance: OpInstance = spec.sample(draw, asked)
+    _check_kept(instance, asked)
+    _check_valid(spec, instance)
     return instance
 
 
-def instance_or_reject(draw: Draw, name: str, request: Request | None = None) -> OpInstance:
-    """As `draw_instance`; inside a hypothesis test the example is dropped where the request cannot be met."""
+def _check_kept(instance: OpInstance, request: Request) -> None:
+    """Give up where a sampler could not honour what was fixed."""
+    for slot, drawn in zip_longest(request.operands, instance.operands):
+        if isinstance(slot, Given):
+            same = (
+                drawn is not None
+                and drawn.type == slot.type
+                and (slot.data is None or drawn.data is slot.data)
+            )
+            need(same, "a given operand was not kept")
+        extra = slot is LEFT_OUT or (slot is None and request.exact)
+        need(drawn is None or not extra, "an operand too many")
+    for name, value in request.attrs.items():
+        need(value is None or instance.attrs.get(name) == value, f"attribute {name} was not kept")
+
+
+def _check_valid(spec: OpSpec, instance: OpInstance) -> None:
+    """Give up where given operands lead to something that is no valid op."""
+    present = [None if o is None else o.dtype for o in instance.operands]
+    problem = dtype_problem(spec.name, present)
+    need(problem is None, problem or "")
+    inputs = Inputs(
+        tuple(None if o is None else o.type for o in instance.operands),
+        tuple(None if o is None or o.data is None else Tensor.of(o.data) for o in instance.operands),
+        Attrs(dict(instance.attrs)),
+        instance.results,
+    )
     try:
-        return draw_instance(draw, name, request)
-    except NoInstance:
-        reject()
+        spec.infer(inputs)
+    except ValueError as error:
+        raise NoInstance(str(error)) from error
