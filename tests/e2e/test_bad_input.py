@@ -74,11 +74,11 @@ def test_directory_as_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_empty_calibration_folder(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    fails(capsys, 3, r"no calibration data[\s\S]*empty", model, "--calibration", empty)
+    fails(capsys, 3, r"folder is empty", model, "--calibration", empty)
 
 
 def test_missing_calibration_folder(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fails(capsys, 3, r"no such folder or file", model, "--calibration", tmp_path / "nowhere")
+    fails(capsys, 3, r"calibration[\s\S]*nowhere", model, "--calibration", tmp_path / "nowhere")
 
 
 def test_an_image_that_does_not_decode_is_named_and_skipped(
@@ -95,14 +95,14 @@ def test_only_images_that_do_not_decode(
     bad = tmp_path / "bad"
     bad.mkdir()
     (bad / "b.jpg").write_bytes(b"not a picture")
-    fails(capsys, 3, r"no calibration data is left", model, "--calibration", bad)
+    fails(capsys, 3, r"none of the|can be read", model, "--calibration", bad)
 
 
 @pytest.mark.parametrize(
     ("array", "says"),
     [
-        (np.zeros((1, 3, 8, 8), np.float32), r"shape \[1, 3, 8, 8\] does not fit"),
-        (np.zeros((1, 3, 16, 16), np.uint8), r"type uint8 where float32"),
+        (np.zeros((1, 3, 8, 8), np.float32), r"1x3x8x8, the input is 1x3x16x16"),
+        (np.zeros((1, 3, 16, 16), np.uint8), r"uint8, the input is float32"),
         (np.full((1, 3, 16, 16), np.nan, np.float32), r"holds nan"),
         (np.full((1, 3, 16, 16), np.inf, np.float32), r"holds inf"),
     ],
@@ -171,11 +171,9 @@ def test_interrupt_in_mid_calibration_leaves_nothing(tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     command = [sys.executable, "-m", "y10c", "compile", str(tmp_path / "n.onnx"), "-o", str(folder), "-v"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "calibrate" in line:
-            break
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert any("calibrate" in line for line in process.stderr), "calibration never began"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
     assert not folder.exists()
