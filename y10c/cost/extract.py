@@ -157,7 +157,9 @@ class _Extraction:
             return
         maker = self._fusable_maker(self.parts[root], root)
         only_chain = all(self._continues(r, root) for r in self.readers[root])
-        if maker is not None and only_chain and not self.layers[maker].epilogue:
+        if _is_index_arithmetic(op):
+            self._new_layer(op, Kind.HOST, self.parts[root])
+        elif maker is not None and only_chain and not self.layers[maker].epilogue:
             self._fuse(maker, op, ())
         else:
             self._new_layer(op, Kind.ELEMENTWISE, self.parts[root])
@@ -167,14 +169,15 @@ class _Extraction:
 
     def _emit_work(self, op: OpView, data: list[TensorView]) -> None:
         reads = tuple(read for t in data for read in self._parts(t))
-        if op.op in ELEMENTWISE:
+        kind = Kind.HOST if _is_index_arithmetic(op) else kind_of(op.op)
+        if kind is Kind.ELEMENTWISE:
             last = max(data, key=lambda t: max((r.map for r in self._parts(t)), default=-1))
             maker = self._fusable_maker(self._parts(last), self._name(last))
             if maker is not None and len(self.readers[self._name(last)]) == 1:
                 others = tuple(r for t in data if t is not last for r in self._parts(t))
                 self._fuse(maker, op, others)
                 return
-        self._new_layer(op, kind_of(op.op), reads)
+        self._new_layer(op, kind, reads)
 
     def _fusable_maker(self, parts: tuple[Read, ...], name: str) -> int | None:
         """The layer that made exactly this tensor, if work may be put behind it."""
@@ -284,6 +287,11 @@ class _Extraction:
         bits = max((self.maps[read.map].bits for read in layer.reads), default=8)
         reads = _merged(layer.reads, self.maps)
         return replace(layer, activation_bits=min(bits, 16), reads=reads)
+
+
+def _is_index_arithmetic(op: OpView) -> bool:
+    """64-bit integers are positions in a tensor, which the elementwise units do not compute with."""
+    return op.results[0].bits == 64 and kind_of(op.op) in (Kind.ELEMENTWISE, Kind.TRANSPOSE)
 
 
 def _merged(reads: Iterable[Read], maps: list[FeatureMap]) -> tuple[Read, ...]:

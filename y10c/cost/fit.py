@@ -33,7 +33,7 @@ CAPACITY = "memory__on_chip_bytes"
 CAPACITIES = tuple(float(megabytes) * 1e6 for megabytes in (4, 5, 6, 7, 8, 9, 10, 12))
 CHOICES: dict[str, tuple[float, ...]] = {"vector__passes__softmax": (4, 5), "vector__passes__resize": (1, 4)}
 
-_ARRAYS = ("macs", "vector", "weights", "loads", "stores")
+_ARRAYS = ("launches", "macs", "vector", "weights", "loads", "stores")
 
 Indices = npt.NDArray[np.intp]
 
@@ -129,10 +129,12 @@ def _variants(
         works = {name: work_of(network, chosen) for name, network in networks.items()}
         parts = [works[o.workload.name] for o in observations]
         owner = np.repeat(np.arange(len(parts)), [len(part.macs) for part in parts])
-        macs, vector, weights, loads, stores = (
+        launches, macs, vector, weights, loads, stores = (
             np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS
         )
-        yield _Variant(chosen, Work(macs, vector, weights, loads, stores, parts[0].residency), owner, clocks)
+        yield _Variant(
+            chosen, Work(launches, macs, vector, weights, loads, stores, parts[0].residency), owner, clocks
+        )
 
 
 def _value(machine: Machine, path: str) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from y10c.cost.result import TensorPlacement
-from y10c.cost.workload import Workload
+from y10c.cost.workload import Kind, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,12 @@ class Residency:
 
 
 def lifetimes(work: Workload) -> list[Lifetime]:
-    """Lifetimes of maps that both are made and read on the chip (inputs and outputs pass DDR anyway)."""
+    """Lifetimes of maps that both are made and read on the chip.
+
+    Inputs, outputs and whatever the host makes or reads pass DDR anyway.
+    """
+    hosts = [layer for layer in work.layers if layer.kind is Kind.HOST]
+    outside = {layer.writes for layer in hosts} | {read.map for layer in hosts for read in layer.reads}
     made = {layer.writes: layer.index for layer in work.layers}
     last: dict[int, int] = {}
     uses: dict[int, int] = {}
@@ -47,7 +52,7 @@ def lifetimes(work: Workload) -> list[Lifetime]:
     return [
         Lifetime(m.index, m.bytes, made[m.index], last[m.index], uses[m.index])
         for m in work.maps
-        if m.index in made and m.index in last and not (m.is_input or m.is_output)
+        if m.index in made and m.index in last and not (m.is_input or m.is_output or m.index in outside)
     ]
 
 

@@ -38,7 +38,7 @@ def cycles_of(work: Work, machine: Machine) -> Cycles:
     """Resource cycles of every layer on a machine with rates."""
     ddr = machine.memory.ddr_bytes_per_cycle.value
     return Cycles(
-        launch=np.full_like(work.macs, machine.overheads.launch_cycles.value),
+        launch=work.launches * machine.overheads.launch_cycles.value,
         weights=work.weights / ddr,
         loads=work.loads / ddr,
         tae=work.macs / machine.mac_array.macs_per_cycle.value,

@@ -23,8 +23,12 @@ POOLING = frozenset({Kind.POOL, Kind.RESIZE, Kind.REDUCE})
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the units have to do: `macs` padded, `vector` element passes, the rest bytes through DDR."""
+    """What the units have to do: `launches` of layers, `macs` padded, `vector` element passes, DDR bytes.
 
+    A layer of the host is nothing here: what it reads was stored, what it writes will be loaded.
+    """
+
+    launches: Array
     macs: Array
     vector: Array
     weights: Array
@@ -38,12 +42,14 @@ def work_of(work: Workload, machine: Machine) -> Work:
     residency = plan_residency(work, machine.memory.on_chip_bytes.value)
     layers = work.layers
     array = machine.mac_array
+    ours = np.array([layer.kind is not Kind.HOST for layer in layers], float)
     return Work(
+        launches=ours,
         macs=np.array([padded_macs(layer, array) for layer in layers], float),
         vector=np.array([_vector_passes(work, layer, machine) for layer in layers], float),
-        weights=np.array([_weight_bytes(layer, array) for layer in layers], float),
-        loads=np.array([_loaded(work, layer, residency, array) for layer in layers], float),
-        stores=np.array([_stored(work, layer, residency) for layer in layers], float),
+        weights=ours * np.array([_weight_bytes(layer, array) for layer in layers], float),
+        loads=ours * np.array([_loaded(work, layer, residency, array) for layer in layers], float),
+        stores=ours * np.array([_stored(work, layer, residency) for layer in layers], float),
         residency=residency,
     )
 
