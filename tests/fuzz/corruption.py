@@ -9,25 +9,35 @@ from typing import Any
 import onnx
 
 
+SMALLEST_WEIGHTS = 64
+"""Shorter data counts as structure: shapes, axes, scalars."""
+
+
 def corrupted(data: bytes, seed: int) -> tuple[str, bytes]:
     """The kind of the corruption that `seed` gives, and the bytes after it."""
     kind = sorted(_KINDS)[seed % len(_KINDS)]
     return kind, _KINDS[kind](data, random.Random(seed))
 
 
-def _flip_in_structure(data: bytes, rng: random.Random) -> bytes:
-    """Flip up to 8 bits in the first tenth, where exporters put the nodes."""
-    return _flip(data, rng, max(1, len(data) // 10))
-
-
 def _flip_anywhere(data: bytes, rng: random.Random) -> bytes:
-    return _flip(data, rng, len(data))
+    return _flip(data, rng, [range(len(data))])
 
 
-def _flip(data: bytes, rng: random.Random, reach: int) -> bytes:
+def _flip_in_structure(data: bytes, rng: random.Random) -> bytes:
+    """Flip bits outside the weights, which are most of a file and whose every value is legal."""
+    model = onnx.ModelProto()
+    model.ParseFromString(data)
+    weights = [t.raw_data for t in model.graph.initializer if len(t.raw_data) >= SMALLEST_WEIGHTS]
+    spans = sorted((data.find(w), data.find(w) + len(w)) for w in weights)
+    ends, starts = [0, *(e for _, e in spans)], [*(s for s, _ in spans), len(data)]
+    return _flip(data, rng, [range(e, s) for e, s in zip(ends, starts, strict=True) if s > e])
+
+
+def _flip(data: bytes, rng: random.Random, places: list[range]) -> bytes:
     changed = bytearray(data)
     for _ in range(rng.randint(1, 8)):
-        changed[rng.randrange(reach)] ^= 1 << rng.randrange(8)
+        (place,) = rng.choices(places, [len(p) for p in places])
+        changed[rng.choice(place)] ^= 1 << rng.randrange(8)
     return bytes(changed)
 
 

@@ -232,6 +232,7 @@ class _Parser:
         return self.type() if lexer.accept("type") else self.scalar()
 
     def attr_list(self) -> Any:
+        at = self.lexer.head.at
         items = self.separated(self.attr, "]")
         if not items:
             self.lexer.expect(":")
@@ -242,7 +243,7 @@ class _Parser:
         for accepted, make in _LIST_OF:
             if all(isinstance(i, accepted) for i in items):
                 return make(items)
-        raise self.lexer.error("a list holds values of one kind")
+        raise self.lexer.error("a list holds values of one kind", at)
 
     def scalar(self) -> int | float | str | bytes:
         token = self.lexer.head

@@ -93,13 +93,13 @@ class Printer:
         self._clashes: dict[str, int] = {}
 
     def graph(self, graph: Graph, indent: str = "") -> Iterator[str]:
-        """The lines of a graph, its constants first where it is the outermost."""
+        """The lines of a graph, all constants first where it is the outermost."""
         if graph.parent is None and (about := model_facts(graph.info)):
             yield f"model {json.dumps(about)}"
         inputs = ", ".join(map(self.typed, graph.inputs))
         yield f"{indent}graph {json.dumps(graph.name)}({inputs}) {{"
         if graph.parent is None:
-            for value in graph.constants:
+            for value in _constants_read(graph):
                 yield f"{indent}  {self.constant(value)}"
         for op in graph.ops:
             yield from self.op(op, indent + "  ")
@@ -235,6 +235,13 @@ def _graphs_of(value: Any) -> tuple[Graph, ...]:
     if isinstance(value, Graph):
         return (value,)
     return tuple(value) if isinstance(value, Graphs) else ()
+
+
+def _constants_read(graph: Graph) -> dict[Value, None]:
+    """In the order of their first reading, so that equal graphs have equal text."""
+    ops = (*graph.walk(), graph.terminator)
+    ends = [g.terminator for op in ops for g in op.graphs]
+    return {v: None for op in (*ops, *ends) for v in op.operands if v is not None and v.tensor is not None}
 
 
 def _origin(op: Op) -> str:
