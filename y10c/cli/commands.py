@@ -26,5 +26,6 @@ COMMANDS: dict[str, Command] = {
         "y10c.cli.info:info", "Show what a model is: head, ops, parameters, MACs, inputs, outputs."
     ),
     "doctor": Command("y10c.cli.doctor:doctor", "Show what y10c finds on this machine, and what is missing."),
+    "rules": Command("y10c.cli.rules:rules", "List and check the registered rewrite rules."),
 }
 """Every command by name, in the order of the help."""

@@ -232,20 +232,22 @@ def check_rule(
     Raises:
         WrongRewrite: With the smallest counterexample found.
         VacuousRule: It fired on under 10 % of the graphs.
-        RuleCheckError: No graph of its pattern can be drawn.
+        RuleCheckError: No graph of its pattern can be drawn, or a symbolic difference is left.
     """
     started = time.monotonic()
     proof = None
     if prove:
-        from y10c.testing.proof import prove_rule
+        from y10c.testing.proof_cache import cached_proof
 
-        proof = prove_rule(rule)
+        proof = cached_proof(rule)
 
     def change(graph: Graph) -> int:
         return rewrite(graph, [rule]).applied[rule.name]
 
     trial = _explored(change, rule, examples, seed, shrink)
     _judged(rule.name, trial, rule.source, save_to)
+    if proof is not None and proof.status == "refuted":
+        raise RuleCheckError(f"{rule.name} is wrong: {proof.why}", where=rule.source or None)
     return RuleReport(
         rule.name,
         trial.examples,

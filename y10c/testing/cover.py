@@ -1,0 +1,123 @@
+"""Choices that cover instead of chance: every optional operand, every enumerated attribute value, in turn.
+
+A first walk takes the simplest choice everywhere and notes what else there was; each further walk changes one
+decision, or gives the optional operands another combination of present and absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle, product
+from random import Random
+from typing import TypeVar
+
+from y10c.ops.sample import Draw
+
+T = TypeVar("T")
+
+Decision = tuple[str, int]
+"""A label, and which of the choices under that label it is."""
+Plan = Mapping[Decision, int]
+
+SIZES: Mapping[str, tuple[int, ...]] = {
+    "channels": (2,),
+    "kernel": (1, 2),
+    "batch": (2,),
+    "pad": (1, 0),
+    "strides": (2, 1),
+    "dilations": (1, 2),
+    "operands": (2,),
+    "rest": (2,),
+}
+"""Non-square kernels, two channels a group, and so on; anything else follows the profile."""
+PROFILES = ((2, 3), (2, 2), (2, 1), (1, 1))
+"""Extents in turn: unequal ones first, equal ones where an op asks for it."""
+MOST_OPTIONAL = 4
+
+
+@dataclass
+class CoverDraw(Draw):
+    """Takes the planned choices, else the simplest, and notes every decision with its number of choices.
+
+    Args:
+        plan: Choices that differ from the simplest.
+        profile: Extents in turn.
+    """
+
+    plan: Plan
+    profile: Sequence[int]
+    decisions: dict[Decision, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._seen: dict[str, int] = {}
+        self._cycles: dict[str, Iterator[int]] = {}
+        self._numbers = 0
+
+    def integer(self, low: int, high: int, label: str = "") -> int:
+        """A size: from the table, else from the profile."""
+        values = SIZES.get(label, tuple(self.profile))
+        if max(self.profile) == 1 and label == "kernel":
+            values = (1,)
+        size = next(self._cycles.setdefault(label, cycle(values)))
+        base = low if label == "extent" and low == 0 else 0
+        return min(high, max(low, base + size - (1 if low == 0 and label == "extent" else 0)))
+
+    def indices(self, count: int, size: int) -> Sequence[int]:
+        """Different numbers one after the other."""
+        start, self._numbers = self._numbers, self._numbers + count
+        return [(start + i) % size for i in range(count)]
+
+    def choice(self, items: Sequence[T], label: str = "") -> T:
+        """The planned item, else the first; two groups are simpler than one."""
+        if not items:
+            return super().choice(items, label)
+        preferred = items.index(2) if label == "group" and 2 in items else 0
+        return items[self._decided(label, len(items), preferred)]
+
+    def boolean(self, label: str = "") -> bool:
+        """As planned, else no."""
+        return bool(self._decided(label, 2, 0))
+
+    def _decided(self, label: str, count: int, preferred: int) -> int:
+        decision = (label, self._seen.get(label, 0))
+        self._seen[label] = decision[1] + 1
+        self.decisions[decision] = count
+        return min(self.plan.get(decision, preferred), count - 1)
+
+
+def plans(decisions: Mapping[Decision, int]) -> Iterator[Plan]:
+    """The plans that cover what a first walk saw.
+
+    All combinations of the optional operands; every other decision's every value, with all of the optional
+    operands and with none.
+    """
+    optional, others = _split(decisions)
+    for bits in product((1, 0), repeat=len(optional)):
+        yield dict(zip(optional, bits, strict=True))
+    for bit in (1, 0) if optional else (1,):
+        for decision, count in others.items():
+            for index in range(count):
+                yield {**dict.fromkeys(optional, bit), decision: index}
+
+
+def mixed_plans(decisions: Mapping[Decision, int]) -> Iterator[Plan]:
+    """Plans with several changes at once, for rules whose conditions ask for them."""
+    optional, others = _split(decisions)
+    chance = Random(0)
+    for _ in range(MIXED):
+        several = {d: chance.randrange(n) for d, n in others.items() if chance.random() < 0.5}
+        yield {**{d: chance.randrange(2) for d in optional}, **several}
+
+
+def _split(decisions: Mapping[Decision, int]) -> tuple[list[Decision], dict[Decision, int]]:
+    optional = [d for d in decisions if d[0] in OPTIONAL][:MOST_OPTIONAL]
+    others = {d: n for d, n in decisions.items() if d[0] not in OPTIONAL and d[0] not in SKIPPED and n > 1}
+    return optional, others
+
+
+OPTIONAL = frozenset({"present", "optional operand"})
+"""Labels of the choice whether an optional operand is there."""
+MIXED = 80
+SKIPPED = frozenset({"dtype", "input", "used value"})
+"""Choices that change nothing in a symbolic run."""

@@ -1,0 +1,315 @@
+"""Bounded proofs: the rule's own Python, run on tensors of symbols, must give the same expressions.
+
+The reference of every op before and after, and the rule between them, run on numpy object arrays of sympy
+expressions; `before - after` has to simplify to zero for every element. What is proved is the identity in
+exact real arithmetic for the shapes and attributes that the proof lists. Rules over 8-bit integers are
+proved by enumerating all 256 or 65,536 inputs instead.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from y10c.ir.graph import Graph
+from y10c.ir.tensor import Array
+from y10c.ir.types import DType
+from y10c.ir.value import Value
+from y10c.ops.infer import BuildError
+from y10c.ops.reference import evaluate
+from y10c.ops.registry import get_spec
+from y10c.ops.sample import ANY, Given, NoInstance
+from y10c.ops.spec import Trait
+from y10c.rewrite.driver import rewrite
+from y10c.rewrite.pattern import AnyOp
+from y10c.rewrite.rule import Rule
+from y10c.testing.cover import OPTIONAL, PROFILES, CoverDraw, Decision, Plan, mixed_plans, plans
+from y10c.testing.exact import ExactTensor
+from y10c.testing.hints import Hints, hints_of
+from y10c.testing.invert import CannotDraw, Example, Inverter
+from y10c.testing.symbolic import DataDependent, difference_of, largest, symbols
+
+SECONDS = 30.0
+ROUNDING = 1e-6
+"""A difference below this everywhere comes from constants that the rule takes as equal within rounding."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was proved of a rule, or why nothing was.
+
+    Args:
+        rule: Its name.
+        status: `proved`, `tested` (no proof, the property test decides), or `refuted`.
+        why: The method, the obstacle, or the difference.
+        cases: Shapes and attributes of each case that was proved.
+        seconds: Time taken.
+    """
+
+    rule: str
+    status: str
+    why: str
+    cases: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def proved(self) -> bool:
+        """True where the rule holds for all listed shapes."""
+        return self.status == "proved"
+
+
+class _Obstacle(Exception):
+    """Why there is no proof."""
+
+
+class _Refuted(Exception):
+    """The difference that is not zero."""
+
+
+@dataclass
+class _Prover:
+    rule: Rule
+    hints: Hints = field(default_factory=dict)
+    cases: list[str] = field(default_factory=list)
+    method: str = "symbolic"
+    numbers: bool = False
+    fired: set[tuple[Decision, int]] = field(default_factory=set)
+
+    def run(self) -> None:
+        """Prove every case.
+
+        Raises:
+            _Obstacle: There is no proof.
+            _Refuted: A case is wrong.
+        """
+        first: dict[Decision, int] = {}
+        self.case({}, first)
+        seen: dict[Decision, int] = {}
+        for plan in plans(first):
+            seen.update(self.case(plan, {}))
+        # Some decisions only come up where an optional operand or another attribute is there.
+        late = {d: n for d, n in seen.items() if d not in first and d[0] not in OPTIONAL}
+        for plan in plans(late):
+            self.case({**{d: 1 for d in first if d[0] in OPTIONAL}, **plan}, {})
+        everything = {**seen, **first}
+        for plan in mixed_plans(everything):
+            if not self.missing(everything):
+                break
+            self.case(plan, {})
+        obstacle = self.missing(everything)
+        if obstacle:
+            raise _Obstacle(obstacle)
+
+    def missing(self, decisions: Mapping[Decision, int]) -> str:
+        """What the cases do not cover yet; empty where they suffice."""
+        if not self.cases:
+            return "it does not fire on the shapes of a proof"
+        for decision in decisions:
+            for value in (0, 1):
+                if decision[0] == "present" and (decision, value) not in self.fired:
+                    return f"it does not fire {('without', 'with')[value]} its optional operand {decision[1]}"
+        return ""
+
+    def case(self, plan: Plan, decisions: dict[Decision, int]) -> dict[Decision, int]:
+        """Prove one case where it can be drawn and fires there; gives the decisions on the way."""
+        for profile in PROFILES:
+            draw = CoverDraw(plan, profile)
+            inverter = _SymbolicInverter(draw, self.hints, self.numbers)
+            try:
+                example = inverter.example(self.rule.pattern)
+            except (NoInstance, BuildError):
+                continue
+            finally:
+                decisions.update(draw.decisions)
+            if self.proved(example):
+                self.fired.update((d, plan.get(d, 0)) for d in draw.decisions if d[0] == "present")
+                break
+        return decisions
+
+    def proved(self, example: Example) -> bool:
+        before = example.graph.clone()
+        if rewrite(example.graph, [self.rule]).applied[self.rule.name] == 0:
+            return False
+        described = describe_case(before)
+        if described in self.cases:
+            return True
+        if _is_small_integer(before):
+            self.method = "exhaustive"
+            _enumerate(before, example.graph)
+        else:
+            _compare(before, example.graph, example)
+        self.cases.append(described)
+        return True
+
+
+class _SymbolicInverter(Inverter):
+    def __init__(self, draw: CoverDraw, hints: Hints, numbers: bool) -> None:
+        super().__init__(draw, hints, adversarial=False)
+        self.numbers = numbers
+
+    def constant(self, name: str, given: Given) -> Value:
+        """A constant of symbols where it is of float type and no hint says its number."""
+        hint = self._hint(name) if name in self.hints else None
+        lone = self.numbers and given.type.elements == 1
+        if hint is not None or lone or given.dtype is not DType.f32:
+            array = self.draw.array(given.type, given.domain)
+            return self.rewriter.const(array if hint is None else np.full_like(array, hint))
+        domain = given.domain
+        array = symbols(f"{name}_", given.shape, positive=domain.low > 0, nonzero=domain.nonzero)
+        return self.graph.constant(ExactTensor(array))
+
+    def _narrow(self, value: Value, domain: Any) -> None:
+        if value in self.domains:
+            super()._narrow(value, domain)
+
+
+def describe_case(graph: Graph) -> str:
+    """Shapes of inputs and constants and attributes of the ops, in one line."""
+    lines = []
+    for op in graph.ops:
+        operands = ["_" if v is None else str(v.type) for v in op.operands]
+        attrs = [f"{k}={v!r}" for k, v in op.attrs.items()]
+        lines.append(f"{op.name}({', '.join([*operands, *attrs])})")
+    return " ; ".join(lines)
+
+
+def _compare(before: Graph, after: Graph, example: Example) -> None:
+    feeds = {}
+    for value in example.graph.inputs:
+        domain = example.domains.get(value, ANY)
+        if value.tensor_type.dtype is DType.bool:
+            raise _Obstacle("a truth value is no expression")
+        shape = value.tensor_type.static_shape
+        feeds[value.name] = symbols(f"{value.name}_", shape, positive=domain.low > 0, nonzero=domain.nonzero)
+    was, now = _evaluated(before, feeds), _evaluated(after, feeds)
+    for name, array in was.items():
+        if array.shape != now[name].shape:
+            raise _Refuted(f"shape {list(now[name].shape)} instead of {list(array.shape)}")
+        for a, b in zip(array.flat, now[name].flat, strict=True):
+            difference = difference_of(a, b)
+            if difference != 0:
+                _not_zero(difference)
+
+
+def _not_zero(difference: Any) -> None:
+    try:
+        size = largest(difference)
+    except (TypeError, ValueError, OverflowError):
+        raise _Obstacle(f"cannot decide whether {str(difference)[:120]} is zero") from None
+    if size < ROUNDING:
+        raise _Obstacle("equal only up to the rounding of its constants")
+    raise _Refuted(f"before - after = {str(difference)[:200]}")
+
+
+def _evaluated(graph: Graph, feeds: dict[str, Array]) -> dict[str, Array]:
+    for op in graph.ops:
+        if get_spec(op.name).reference is None:
+            raise _Obstacle(f"op {op.name} has no reference that runs on expressions")
+    try:
+        return evaluate(graph, feeds)
+    except DataDependent:
+        raise _Obstacle("an op of it decides by the numbers") from None
+    except (TypeError, AttributeError, ValueError) as error:
+        raise _Obstacle(
+            f"a reference does not run on expressions: {str(error).splitlines()[0][:100]}"
+        ) from None
+
+
+# --- 8-bit integers ---
+
+_BYTES = frozenset({DType.i8, DType.u8})
+_ELEMENTWISE = frozenset({"QuantizeLinear", "DequantizeLinear", "Cast", "Identity"})
+
+
+def _is_small_integer(graph: Graph) -> bool:
+    types = [v.tensor_type.dtype for v in graph.inputs]
+    each = all(get_spec(op.name).has(Trait.elementwise) or op.name in _ELEMENTWISE for op in graph.ops)
+    return 1 <= len(types) <= 2 and _BYTES.issuperset(types) and each
+
+
+def _enumerate(before: Graph, after: Graph) -> None:
+    grids = np.meshgrid(*(_all_values(v.tensor_type.dtype) for v in before.inputs), indexing="ij")
+    feeds = {
+        v.name: g.reshape(-1, *[1] * max(0, (v.tensor_type.rank or 1) - 1))
+        for v, g in zip(before.inputs, grids, strict=True)
+    }
+    if any(d != 1 for v in before.inputs for d in v.tensor_type.static_shape):
+        raise _Obstacle("all inputs can be enumerated on tensors of one element alone")
+    was, now = evaluate(before, feeds), evaluate(after, feeds)
+    for name, array in was.items():
+        wrong = np.flatnonzero(np.asarray(array != now[name]).reshape(-1))
+        if wrong.size:
+            raise _Refuted(f"{wrong.size} of {array.size} inputs give another output")
+
+
+def _all_values(dtype: DType) -> Array:
+    low, high = dtype.integer_range
+    return np.arange(low, high + 1).astype(dtype.numpy)
+
+
+def prove_rule(rule: Rule, *, seconds: float = SECONDS) -> Proof:
+    """Try to prove a rule; running out of time counts as tested, not as proved.
+
+    Args:
+        rule: The rule.
+        seconds: Time allowed.
+    """
+    started = time.monotonic()
+    prover = _Prover(rule, hints_of(rule))
+    status, why = _outcome(prover, seconds)
+    return Proof(rule.name, status, why, tuple(prover.cases), time.monotonic() - started)
+
+
+def _outcome(prover: _Prover, seconds: float) -> tuple[str, str]:
+    if isinstance(prover.rule.pattern, AnyOp):
+        return "tested", "it stands for any op"
+    try:
+        with _limit(seconds):
+            try:
+                prover.run()
+            except DataDependent:
+                # The code asks what a number is: lone constants become numbers, as attributes are.
+                prover.numbers, prover.method = True, "symbolic, lone constants as numbers"
+                prover.run()
+    except _Refuted as refuted:
+        return "refuted", str(refuted)
+    except _TimeUp:
+        return "tested", f"no proof within {seconds:.0f} s"
+    except _Obstacle as obstacle:
+        return "tested", str(obstacle)
+    except DataDependent as asked:
+        return "tested", str(asked)
+    except CannotDraw as error:
+        return "tested", str(error)
+    except Exception as error:  # numpy wraps what expressions raise in many ways
+        return "tested", f"it does not run on expressions: {type(error).__name__}: {str(error)[:100]}"
+    return "proved", f"{prover.method}, {len(prover.cases)} cases"
+
+
+class _TimeUp(BaseException):
+    """The proof takes too long."""
+
+
+@contextmanager
+def _limit(seconds: float) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def ring(*_: Any) -> None:
+        raise _TimeUp
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
