@@ -15,6 +15,7 @@ from y10c.ir.graph import Graph
 from y10c.ir.value import Op, Value
 from y10c.passes.head.extents import Extents, input_extent
 from y10c.passes.head.roles import PLAIN, class_convs
+from y10c.rewrite.rewriter import reads
 
 Kind = Literal["e2e", "dual", "eval", "one2many", "nms", "raw"]
 Branch = Literal["one2one", "one2many", "unknown"]
@@ -129,7 +130,7 @@ def cone_of(values: Iterable[Value | None]) -> Cone:
             continue
         seen[op] = None
         if op.name != "Shape":
-            todo.extend(v for v in reversed(op.operands) if v is not None)
+            todo.extend(reversed([*reads(op)]))
     return Cone(tuple(convs), frozenset(seen))
 
 
@@ -202,7 +203,7 @@ def _chosen_by_order(
 
 def _branch(ops: Collection[Op]) -> Branch:
     """Only a one-to-one head selects by rank alone; only a one-to-many head gives centers and sizes."""
-    names = {op.name for op in ops}
+    names = _names(ops)
     if "NonMaxSuppression" in names:
         return "one2many"
     if "TopK" in names:
@@ -210,6 +211,12 @@ def _branch(ops: Collection[Op]) -> Branch:
     if "Sigmoid" not in names:
         return "unknown"
     return "one2many" if _halves(ops) else "one2one"
+
+
+def _names(ops: Iterable[Op]) -> set[str]:
+    """Names of ops, those of nested graphs included."""
+    nested = (inner.name for op in ops for graph in op.graphs for inner in graph.walk())
+    return {*(op.name for op in ops), *nested}
 
 
 def _halves(ops: Collection[Op]) -> bool:
@@ -251,7 +258,7 @@ def _described(
     graph: Graph, choice: _Choice, scales: tuple[Scale, ...], source: Value, size: tuple[int, int]
 ) -> Head | None:
     reg_max = channels(scales[0].box) // 4
-    names = {op.name for op in choice.ops}
+    names = _names(choice.ops)
     kind = _kind(names, choice)
     distribution = "Softmax" in names if kind in ("e2e", "one2many", "nms", "eval") else reg_max > 1
     if reg_max > 1 and not distribution:
@@ -291,8 +298,8 @@ def _tail(graph: Graph, scales: Sequence[Scale]) -> frozenset[Op]:
     needed = {op for scale in scales for op in (scale.cls, scale.box)}
     todo = list(needed)
     while todo:
-        for value in todo.pop().operands:
-            if value is not None and value.producer is not None and value.producer not in needed:
+        for value in reads(todo.pop()):
+            if value.producer is not None and value.producer not in needed:
                 needed.add(value.producer)
                 todo.append(value.producer)
     return cone_of(graph.outputs).ops - needed

@@ -63,7 +63,11 @@ def _facts(path: Path, graph: Graph, head: HeadInfo, tail: int) -> dict[str, Any
         "producer": " ".join(filter(None, graph.info.producer)),
         "opsets": {domain or "ai.onnx": version for domain, version in graph.info.opsets.items()},
         "ir_version": graph.info.ir_version,
-        "head": {**_plain(head), "meaning": HEAD_KINDS[head.kind], "advice": WHAT_TO_DO.get(head.kind)},
+        "head": {
+            **_plain(head),
+            "meaning": HEAD_KINDS[head.kind],
+            "advice": WHAT_TO_DO.get(head.kind) if head.mode == "keep" else None,
+        },
         "tail_ops": tail,
         "inputs": [{"name": v.name, "type": str(v.type)} for v in graph.inputs],
         "outputs": [
