@@ -26,7 +26,7 @@ from y10c.ops.sample import (
     optional,
     rank_of,
 )
-from y10c.ops.shapes import int_attr, local, same_dtype, shape_of, tensors
+from y10c.ops.shapes import int_attr, local, same_dtype, shape_of, show, tensors
 from y10c.ops.spec import Inputs, Trait
 from y10c.ops.windows import Window
 
@@ -70,20 +70,20 @@ def conv(x: Any, w: Any, b: Any = None, *, group: int = 1, **attrs: Any) -> Any:
 
 
 def _output_geometry(
-    x: Any, w: Any, attrs: dict[str, Any]
+    image: Sequence[int], kernel: Sequence[int], attrs: dict[str, Any]
 ) -> tuple[list[int], list[int], list[int], list[int]]:
-    axes = x.ndim - 2
+    axes = len(kernel)
     strides = list(attrs.get("strides") or (1,) * axes)
     dilations = list(attrs.get("dilations") or (1,) * axes)
     extra = list(attrs.get("output_padding") or (0,) * axes)
     full = [
         (n - 1) * s + d * (k - 1) + 1 + e
-        for n, s, d, k, e in zip(x.shape[2:], strides, dilations, w.shape[2:], extra, strict=True)
+        for n, s, d, k, e in zip(image, strides, dilations, kernel, extra, strict=True)
     ]
     wanted = attrs.get("output_shape")
     mode = str(attrs.get("auto_pad") or "NOTSET")
     if wanted is None and mode in ("SAME_UPPER", "SAME_LOWER"):
-        wanted = [n * s for n, s in zip(x.shape[2:], strides, strict=True)]
+        wanted = [n * s for n, s in zip(image, strides, strict=True)]
     if wanted is None:
         pads = list(attrs.get("pads") or ()) if mode == "NOTSET" else []
         pads = pads or [0] * (2 * axes)
@@ -98,12 +98,24 @@ def _output_geometry(
     return strides, dilations, begin, list(wanted)
 
 
+def _infer_conv_transpose(inputs: Inputs) -> Sequence[Type | None] | None:
+    types = tensors(inputs, 2)
+    plain = inputs.attrs.get("auto_pad", "NOTSET") == "NOTSET" and not inputs.attrs.get("output_shape")
+    if types is None or not plain or not all(t.is_static for t in types):
+        return None
+    x, w = types[0].static_shape, types[1].static_shape
+    if len(x) != len(w) or x[1] != w[0]:
+        raise ValueError(f"input of shape {show(x)} with weights of shape {show(w)}")
+    wanted = _output_geometry(x[2:], w[2:], dict(inputs.attrs))[3]
+    return [TensorType(same_dtype(types), (x[0], w[1] * int_attr(inputs, "group", 1), *wanted))]
+
+
 def conv_transpose(x: Any, w: Any, b: Any = None, *, group: int = 1, **attrs: Any) -> Any:
     """Transposed convolution of [N, C, spatial...] with [C, M / group, kernel...], and a bias [M].
 
     Source: ONNX operator ConvTranspose.
     """
-    strides, dilations, begin, wanted = _output_geometry(x, w, attrs)
+    strides, dilations, begin, wanted = _output_geometry(x.shape[2:], w.shape[2:], attrs)
     n, c = x.shape[:2]
     each = w.shape[1]
     spatial = x.shape[2:]
@@ -302,7 +314,7 @@ def _sample_conv_transpose(draw: Draw, request: Request) -> OpInstance:
 
 
 def _need_output(x: Given, w: Given, attrs: dict[str, Any]) -> None:
-    wanted = _output_geometry(np.empty(x.shape), np.empty(w.shape), attrs)[3]
+    wanted = _output_geometry(x.shape[2:], w.shape[2:], attrs)[3]
     if any(n < 1 for n in wanted):
         raise NoInstance("the padding eats the output")
 
@@ -317,6 +329,7 @@ SPECS = (
     ),
     onnx_op(
         "ConvTranspose",
+        infer=local("ConvTranspose", _infer_conv_transpose),
         reference=conv_transpose,
         sample=_sample_conv_transpose,
         traits=frozenset({Trait.linear}),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from y10c.ir.types import TensorType
+from y10c.ir.types import TensorType, Type
 from y10c.ops import math
 from y10c.ops.elementwise import unary_sampler
 from y10c.ops.onnx_schema import onnx_op
@@ -24,8 +25,15 @@ from y10c.ops.sample import (
     need,
 )
 from y10c.ops.shape import ELEMENTS, MOVES
-from y10c.ops.shapes import local
-from y10c.ops.spec import Trait
+from y10c.ops.shapes import broadcast, int_attr, int_list, local, same_as_first, shape_of, tensors
+from y10c.ops.spec import Inputs, Trait
+
+
+def _infer_expand(inputs: Inputs) -> Sequence[Type | None] | None:
+    x, target = tensors(inputs, 1), int_list(inputs, 1)
+    if x is None or target is None:
+        return None
+    return [TensorType(x[0].dtype, broadcast(shape_of(x[0]), target))]
 
 
 def _expand(x: Any, shape: Any) -> Any:
@@ -42,6 +50,17 @@ def _sample_expand(draw: Draw, request: Request) -> OpInstance:
     return OpInstance((x, keep(draw, request, 1, constant([*lead, *grown]))))
 
 
+def _infer_tile(inputs: Inputs) -> Sequence[Type | None] | None:
+    x, repeats = tensors(inputs, 1), int_list(inputs, 1)
+    if x is None or repeats is None or len(repeats) != len(shape_of(x[0])):
+        return None
+    dims = (
+        d * r if isinstance(d, int) else d if r == 1 else None
+        for d, r in zip(shape_of(x[0]), repeats, strict=True)
+    )
+    return [TensorType(x[0].dtype, tuple(dims))]
+
+
 def _tile(x: Any, repeats: Any) -> Any:
     return np.tile(x, [int(r) for r in repeats])
 
@@ -51,6 +70,17 @@ def _sample_tile(draw: Draw, request: Request) -> OpInstance:
     if request.given(1) is not None:
         return OpInstance((x, request.given(1)))
     return OpInstance((x, keep(draw, request, 1, constant(draw.shape(len(x.shape))))))
+
+
+def _infer_blocks(inputs: Inputs, *, to_depth: bool) -> Sequence[Type | None] | None:
+    x = tensors(inputs, 1)
+    if x is None or not x[0].is_static or x[0].rank != 4:
+        return None
+    n, c, h, w = x[0].static_shape
+    block = int_attr(inputs, "blocksize", 1)
+    if to_depth:
+        return [TensorType(x[0].dtype, (n, c * block * block, h // block, w // block))]
+    return [TensorType(x[0].dtype, (n, c // (block * block), h * block, w * block))]
 
 
 def _depth_to_space(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
@@ -100,10 +130,24 @@ def _dropout(x: Any, *_: Any, **__: Any) -> Any:
 
 
 SPECS = (
-    onnx_op("Expand", reference=_expand, sample=_sample_expand, traits=MOVES),
-    onnx_op("Tile", reference=_tile, sample=_sample_tile, traits=MOVES),
-    onnx_op("DepthToSpace", reference=_depth_to_space, sample=_sample_depth_to_space, traits=MOVES),
-    onnx_op("SpaceToDepth", reference=_space_to_depth, sample=_sample_space_to_depth, traits=MOVES),
+    onnx_op(
+        "Expand", infer=local("Expand", _infer_expand), reference=_expand, sample=_sample_expand, traits=MOVES
+    ),
+    onnx_op("Tile", infer=local("Tile", _infer_tile), reference=_tile, sample=_sample_tile, traits=MOVES),
+    onnx_op(
+        "DepthToSpace",
+        infer=local("DepthToSpace", partial(_infer_blocks, to_depth=False)),
+        reference=_depth_to_space,
+        sample=_sample_depth_to_space,
+        traits=MOVES,
+    ),
+    onnx_op(
+        "SpaceToDepth",
+        infer=local("SpaceToDepth", partial(_infer_blocks, to_depth=True)),
+        reference=_space_to_depth,
+        sample=_sample_space_to_depth,
+        traits=MOVES,
+    ),
     onnx_op(
         "Identity",
         infer=local("Identity", lambda inputs: [inputs.types[0]]),
@@ -111,6 +155,12 @@ SPECS = (
         sample=unary_sampler(dtypes=ELEMENTS),
         traits=MOVES | {Trait.elementwise, Trait.linear, Trait.monotone},
     ),
-    onnx_op("Dropout", reference=_dropout, sample=unary_sampler(), traits=MOVES | {Trait.elementwise}),
+    onnx_op(
+        "Dropout",
+        infer=local("Dropout", same_as_first),
+        reference=_dropout,
+        sample=unary_sampler(),
+        traits=MOVES | {Trait.elementwise},
+    ),
 )
 """The declarations of this family."""

@@ -22,7 +22,7 @@ from y10c.ops.sample import (
     need,
 )
 from y10c.ops.shape import ELEMENTS, MOVES
-from y10c.ops.shapes import axis_of, local, shape_of, tensors
+from y10c.ops.shapes import axis_of, local, same_as_first, shape_of, tensors
 from y10c.ops.spec import Inputs
 
 
@@ -189,7 +189,14 @@ SPECS = (
         traits=MOVES,
     ),
     onnx_op("GatherND", reference=_gather_nd, sample=_sample_gather_nd, traits=MOVES),
-    onnx_op("ScatterND", reference=_scatter_nd, sample=_sample_scatter_nd),
-    onnx_op("ScatterElements", reference=_scatter_elements, sample=_sample_scatter_elements),
+    onnx_op(
+        "ScatterND", infer=local("ScatterND", same_as_first), reference=_scatter_nd, sample=_sample_scatter_nd
+    ),
+    onnx_op(
+        "ScatterElements",
+        infer=local("ScatterElements", same_as_first),
+        reference=_scatter_elements,
+        sample=_sample_scatter_elements,
+    ),
 )
 """The declarations of this family."""

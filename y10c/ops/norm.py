@@ -23,7 +23,7 @@ from y10c.ops.sample import (
     need,
     optional,
 )
-from y10c.ops.shapes import local, tensors
+from y10c.ops.shapes import local, same_as_first, tensors
 from y10c.ops.spec import Inputs, Trait
 
 EPSILONS = (1e-5, 1e-3, 0.125)
@@ -180,10 +180,35 @@ SPECS = (
         sample=_sample_batch_normalization,
         traits=frozenset({Trait.linear}),
     ),
-    onnx_op("LayerNormalization", reference=_layer_normalization, sample=_sample_layer(3)),
-    onnx_op("RMSNormalization", reference=_rms_normalization, sample=_sample_layer(2)),
-    onnx_op("InstanceNormalization", reference=_instance_normalization, sample=_sample_instance),
-    onnx_op("GroupNormalization", reference=_group_normalization, sample=_sample_group),
-    onnx_op("LpNormalization", reference=_lp_normalization, sample=_sample_lp),
+    onnx_op(
+        "LayerNormalization",
+        infer=local("LayerNormalization", same_as_first),
+        reference=_layer_normalization,
+        sample=_sample_layer(3),
+    ),
+    onnx_op(
+        "RMSNormalization",
+        infer=local("RMSNormalization", same_as_first),
+        reference=_rms_normalization,
+        sample=_sample_layer(2),
+    ),
+    onnx_op(
+        "InstanceNormalization",
+        infer=local("InstanceNormalization", same_as_first),
+        reference=_instance_normalization,
+        sample=_sample_instance,
+    ),
+    onnx_op(
+        "GroupNormalization",
+        infer=local("GroupNormalization", same_as_first),
+        reference=_group_normalization,
+        sample=_sample_group,
+    ),
+    onnx_op(
+        "LpNormalization",
+        infer=local("LpNormalization", same_as_first),
+        reference=_lp_normalization,
+        sample=_sample_lp,
+    ),
 )
 """The declarations of this family."""

@@ -17,6 +17,7 @@ IR_OPSET = defs.onnx_opset_version()
 """The opset whose meaning the ops of the IR have; frontend and backend convert from and to others."""
 
 
+@lru_cache(maxsize=2048)
 def find_schema(name: str, version: int | None = None) -> defs.OpSchema | None:
     """The schema of an op name at a version of its domain (the newest one by default)."""
     domain, _, kind = name.rpartition("::")
@@ -73,26 +74,25 @@ def dtype_problem(name: str, dtypes: Sequence[DType | None]) -> str | None:
         name: As `Op.name`; nothing is refused where ONNX has no such op.
         dtypes: One per operand; None where one is left out.
     """
-    schema = find_schema(name)
-    if schema is None or not schema.inputs:
-        return None
-    formals, bound = schema.inputs, dict[str, DType]()
-    for index, dtype in enumerate(dtypes):
+    formals = _operand_types(name)
+    bound: dict[str, DType] = {}
+    for index, dtype in enumerate(dtypes if formals else ()):
         if dtype is None:
             continue
-        formal = formals[min(index, len(formals) - 1)]
-        if _TYPE_STRINGS[dtype] not in _allowed(name, min(index, len(formals) - 1)):
-            return f"operand {formal.name} of {name} cannot be {dtype.name}"
-        if formal.is_homogeneous and bound.setdefault(formal.type_str, dtype) is not dtype:
-            return f"operand {formal.name} of {name} is {dtype.name}, not {bound[formal.type_str].name}"
+        operand, variable, allowed = formals[min(index, len(formals) - 1)]
+        if _TYPE_STRINGS[dtype] not in allowed:
+            return f"operand {operand} of {name} cannot be {dtype.name}"
+        if variable and bound.setdefault(variable, dtype) is not dtype:
+            return f"operand {operand} of {name} is {dtype.name}, not {bound[variable].name}"
     return None
 
 
-@lru_cache(maxsize=1024)
-def _allowed(name: str, index: int) -> frozenset[str]:
+@lru_cache(maxsize=2048)
+def _operand_types(name: str) -> tuple[tuple[str, str, frozenset[str]], ...]:
+    """Of every formal operand its name, its type variable (empty where it may differ), and what it may be."""
     schema = find_schema(name)
-    assert schema is not None
-    return frozenset(schema.inputs[index].types)
+    inputs = () if schema is None else schema.inputs
+    return tuple((f.name, f.type_str if f.is_homogeneous else "", frozenset(f.types)) for f in inputs)
 
 
 _LONG_NAMES = {"f": "float", "i": "int", "u": "uint", "b": "bfloat", "c": "complex"}

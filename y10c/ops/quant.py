@@ -36,11 +36,18 @@ _quantize_type = SchemaInference("QuantizeLinear")
 
 def _infer_quantize(inputs: Inputs) -> Sequence[Type | None]:
     """The integers' type, with scale and zero point in it where they are constant."""
-    (found,) = _quantize_type(inputs)
+    (found,) = _integer_type(inputs) or _quantize_type(inputs)
     scale, zero = inputs.constants[1], inputs.constants[2] if len(inputs.constants) > 2 else None
     if not isinstance(found, TensorType) or scale is None or not found.dtype.is_integer:
         return [found]
     return [found.with_(quant=quant_of(scale, zero, inputs.attrs.get("axis", 1)))]
+
+
+def _integer_type(inputs: Inputs) -> Sequence[Type | None] | None:
+    x, zero = inputs.types[0], inputs.types[2] if len(inputs.types) > 2 else None
+    if not isinstance(x, TensorType) or not isinstance(zero, TensorType):
+        return None
+    return [TensorType(zero.dtype, x.shape)]
 
 
 def quant_of(scale: Tensor, zero: Tensor | None, axis: Any) -> QuantParams | None:

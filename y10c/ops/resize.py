@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from y10c.ir.tensor import Array
-from y10c.ir.types import DType
+from y10c.ir.types import DType, TensorType, Type
 from y10c.ops.onnx_schema import onnx_op
 from y10c.ops.sample import Draw, OpInstance, Request, any_operand, attribute, constant, keep, need
-from y10c.ops.spec import Trait
+from y10c.ops.shapes import int_list, local, shape_of, tensors
+from y10c.ops.spec import Inputs, Trait
 
 
 def source_positions(mode: str, source: int, target: int, scale: float) -> Array:
@@ -30,6 +31,27 @@ def source_positions(mode: str, source: int, target: int, scale: float) -> Array
     if mode == "half_pixel_symmetric":
         offset = source / 2 * (1 - target / (scale * source))
     return offset + (out + 0.5) / scale - 0.5
+
+
+def _infer_resize(inputs: Inputs) -> Sequence[Type | None] | None:
+    x = tensors(inputs, 1)
+    if (
+        x is None
+        or inputs.attrs.get("axes")
+        or inputs.attrs.get("keep_aspect_ratio_policy", "stretch") != "stretch"
+    ):
+        return None
+    source, sizes = shape_of(x[0]), int_list(inputs, 3)
+    if sizes:
+        return [TensorType(x[0].dtype, sizes)]
+    scales = inputs.constants[2] if len(inputs.constants) > 2 else None
+    if scales is None or len(scales.numpy()) != len(source):
+        return None
+    dims = (
+        int(np.floor(d * s)) if isinstance(d, int) else d if s == 1 else None
+        for d, s in zip(source, scales.numpy().tolist(), strict=True)
+    )
+    return [TensorType(x[0].dtype, tuple(dims))]
 
 
 _ROUNDINGS: dict[str, Any] = {
@@ -138,5 +160,13 @@ def _sample_resize(draw: Draw, request: Request) -> OpInstance:
     return OpInstance((x, None, None, keep(draw, request, 3, constant(sizes))), attrs)
 
 
-SPECS = (onnx_op("Resize", reference=resize, sample=_sample_resize, traits=frozenset({Trait.linear})),)
+SPECS = (
+    onnx_op(
+        "Resize",
+        infer=local("Resize", _infer_resize),
+        reference=resize,
+        sample=_sample_resize,
+        traits=frozenset({Trait.linear}),
+    ),
+)
 """The declarations of this family."""

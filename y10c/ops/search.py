@@ -23,10 +23,20 @@ from y10c.ops.sample import (
     need,
 )
 from y10c.ops.shape import ELEMENTS
-from y10c.ops.shapes import axis_of, local, shape_of, tensors
+from y10c.ops.shapes import axis_of, int_list, local, same_as_first, shape_of, tensors
 from y10c.ops.spec import Inputs, OpSpec, Reference, Trait
 
 JUMPS = frozenset({Trait.discontinuous})
+
+
+def _infer_top_k(inputs: Inputs) -> Sequence[Type | None] | None:
+    x, count = tensors(inputs, 1), int_list(inputs, 1)
+    if x is None or count is None:
+        return None
+    shape = shape_of(x[0])
+    axis = axis_of(inputs.attrs.get("axis", -1), len(shape))
+    dims = (*shape[:axis], count[0], *shape[axis + 1 :])
+    return [TensorType(x[0].dtype, dims), TensorType(DType.i64, dims)][: inputs.results]
 
 
 def _top_k(x: Any, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1) -> Any:
@@ -135,10 +145,15 @@ def _sample_suppression(draw: Draw, request: Request) -> OpInstance:
 
 
 SPECS = (
-    onnx_op("TopK", reference=_top_k, sample=_sample_top_k, traits=JUMPS),
+    onnx_op("TopK", infer=local("TopK", _infer_top_k), reference=_top_k, sample=_sample_top_k, traits=JUMPS),
     _arg_op("ArgMax", np.argmax),
     _arg_op("ArgMin", np.argmin),
-    onnx_op("CumSum", reference=_cumulative_sum, sample=_sample_cumulative_sum),
+    onnx_op(
+        "CumSum",
+        infer=local("CumSum", same_as_first),
+        reference=_cumulative_sum,
+        sample=_sample_cumulative_sum,
+    ),
     onnx_op("NonZero", reference=_non_zero, sample=_sample_any(ELEMENTS, (2, 1, 3)), traits=JUMPS),
     onnx_op("NonMaxSuppression", sample=_sample_suppression, traits=JUMPS),
 )

@@ -26,7 +26,7 @@ from y10c.ops.sample import (
     optional,
 )
 from y10c.ops.shape import ELEMENTS
-from y10c.ops.shapes import int_attr, local, shape_of, tensors
+from y10c.ops.shapes import int_attr, int_list, local, same_as_first, shape_of, tensors
 from y10c.ops.spec import Inputs, Trait
 
 
@@ -55,6 +55,13 @@ def _sample_shape(draw: Draw, request: Request) -> OpInstance:
 
 def _sample_size(draw: Draw, request: Request) -> OpInstance:
     return OpInstance((any_operand(draw, request, 0, dtypes=ELEMENTS),))
+
+
+def _infer_constant_of_shape(inputs: Inputs) -> Sequence[Type | None] | None:
+    dims, value = int_list(inputs, 0), inputs.attrs.get("value")
+    if dims is None:
+        return None
+    return [TensorType(value.dtype if isinstance(value, Tensor) else DType.f32, dims)]
 
 
 def _constant_of_shape(shape: Any, *, value: Tensor | None = None) -> Any:
@@ -138,9 +145,14 @@ SPECS = (
         sample=_sample_size,
         traits=SHAPE_ONLY,
     ),
-    onnx_op("ConstantOfShape", reference=_constant_of_shape, sample=_sample_constant_of_shape),
+    onnx_op(
+        "ConstantOfShape",
+        infer=local("ConstantOfShape", _infer_constant_of_shape),
+        reference=_constant_of_shape,
+        sample=_sample_constant_of_shape,
+    ),
     onnx_op("Range", reference=_range, sample=_sample_range),
-    onnx_op("Trilu", reference=_trilu, sample=_sample_trilu),
+    onnx_op("Trilu", infer=local("Trilu", same_as_first), reference=_trilu, sample=_sample_trilu),
     onnx_op("OneHot", reference=_one_hot, sample=_sample_one_hot),
 )
 """The declarations of this family."""

@@ -137,3 +137,11 @@ def ints_attr(inputs: Inputs, name: str) -> tuple[int, ...] | None:
     """An attribute that lists integers, or None where it is not set."""
     value = inputs.attrs.get(name)
     return Ints(value) if isinstance(value, tuple) and value else None  # type: ignore[arg-type]
+
+
+def same_as_first(inputs: Inputs) -> Sequence[Type | None] | None:
+    """Inference of an op whose only result has the type of its first operand."""
+    x = inputs.types[0]
+    if inputs.results != 1 or not isinstance(x, TensorType):
+        return None
+    return [TensorType(x.dtype, x.shape)]
