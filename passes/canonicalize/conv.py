@@ -66,7 +66,7 @@ def merge_pointwise_convs(rw: Rewriter, m: Any) -> Any:
     inner, outer = m.W.reshape(m.W.shape[:2]), m.W2.reshape(m.W2.shape[:2])
     if outer.shape[0] * inner.shape[1] > outer.size + inner.size:
         return decline("the merged Conv would be more work: the channels between are a bottleneck")
-    bias = outer @ np.broadcast_to(m.B, inner.shape[:1]) + m.B2
+    bias = outer @ bias_of(m.B, m.W) + bias_of(m.B2, m.W2)
     return rw.op.Conv(
         m.x, rw.const((outer @ inner).reshape(*outer.shape[:1], *m.W.shape[1:])), rw.const(bias)
     )
@@ -88,13 +88,16 @@ def merge_parallel_convs(rw: Rewriter, m: Any) -> Any:
     if kernel is None:
         return decline("the smaller kernel does not lie inside the larger one")
     return rw.op.Conv(
-        m.x, rw.const(getattr(m, large) + kernel), rw.const(full(m.B, m) + full(m.B2, m)), **big.attrs
+        m.x,
+        rw.const(getattr(m, large) + kernel),
+        rw.const(bias_of(m.B, m.W) + bias_of(m.B2, m.W2)),
+        **big.attrs,
     )
 
 
-def full(bias: Any, m: Any) -> Any:
-    """The bias as `[M]`, also where there is none."""
-    return np.broadcast_to(bias, m.W.shape[:1])
+def bias_of(bias: Any, weight: Any) -> Any:
+    """The bias as `[M]` in the weight's type, zeros where there is none."""
+    return np.broadcast_to(np.asarray(bias, weight.dtype), weight.shape[:1])
 
 
 def same_steps(a: Any, b: Any, spatial: int) -> bool:
