@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from y10c.calib.sketch import Bins, Reals, Sketch
 
@@ -83,15 +84,7 @@ def expected_error(
     bins = _bins(sketch)
     if not bins.count.size:
         return 0.0
-    bottom, top = code_limits(bits, narrow=narrow)
-    limits = (bottom - zero_point, top - zero_point)
-    low, high = bins.low / scale, bins.high / scale
-    width = high - low
-    wide = width > 1e-9 * np.maximum(np.abs(low), np.abs(high))
-    point = ((low + high) / 2 - np.clip(np.rint((low + high) / 2), *limits)) ** 2
-    area = _error_up_to(high, limits) - _error_up_to(low, limits)
-    error = np.where(wide, area / np.where(wide, width, 1.0), point)
-    return float((error * bins.count).sum() / bins.total) * scale * scale
+    return float(_errors(bins, [(scale, zero_point)], code_limits(bits, narrow=narrow))[0])
 
 
 def min_max(sketch: Sketch | Bins, *, symmetric: bool = False) -> Range:
@@ -149,9 +142,10 @@ def kl(sketch: Sketch | Bins, *, bits: int = 8, symmetric: bool = False) -> Rang
     if whole.magnitude <= 0 or levels >= _LINEAR_BINS // 2:
         return replace(whole, method="kl")
     counts = _linear_histogram(bins, whole.magnitude)
-    sizes = np.linspace(levels, _LINEAR_BINS, 61).astype(int)
-    losses = [_divergence(counts, int(size), levels) for size in sizes]
-    best = sizes[len(losses) - 1 - int(np.argmin(losses[::-1]))]
+    step = (_LINEAR_BINS - levels) // _COARSE_STEPS
+    best = _least_divergent(counts, range(_LINEAR_BINS, levels - 1, -step), levels)
+    around = range(min(best + step, _LINEAR_BINS), max(best - step, levels) - 1, -max(step // 8, 1))
+    best = _least_divergent(counts, around, levels)
     bound = whole.magnitude * float(best) / _LINEAR_BINS
     return Range(max(whole.low, -bound), min(whole.high, bound), "kl")
 
@@ -222,8 +216,11 @@ def candidates(
     for method in methods:
         settings = tuple(percentiles) if method == "percentile" else (100.0,)
         ranges += [observe(bins, method, bits=bits, symmetric=symmetric, p=p) for p in settings]
-    error = _squared_error(bits, symmetric)
-    return sorted((Choice(one, error(bins, one), symmetric) for one in ranges), key=lambda c: c.error)
+    if not bins.count.size:
+        return [Choice(one, 0.0, symmetric) for one in ranges]
+    errors = _squared_error(bits, symmetric)(bins, ranges).tolist()
+    choices = [Choice(one, error, symmetric) for one, error in zip(ranges, errors, strict=True)]
+    return sorted(choices, key=lambda choice: choice.error)
 
 
 def _bins(sketch: Sketch | Bins) -> Bins:
@@ -234,9 +231,25 @@ def _mirrored(found: Range) -> Range:
     return Range(-found.magnitude, found.magnitude, found.method)
 
 
-def _error_up_to(u: Reals, limits: tuple[int, int]) -> Reals:
-    code = np.clip(np.rint(u), *limits)
-    return np.asarray(code / 12 + (u - code) ** 3 / 3)
+def _errors(bins: Bins, grids: list[tuple[float, int]], limits: tuple[int, int]) -> Reals:
+    """Expected squared errors of several (scale, zero point): float64 [grids]."""
+    scale = np.array([one[0] for one in grids])[:, None]
+    zero = np.array([one[1] for one in grids])[:, None]
+    bottom, top = limits[0] - zero, limits[1] - zero
+    low, high = bins.low / scale, bins.high / scale
+    width = high - low
+    wide = width > 1e-9 * np.maximum(np.abs(low), np.abs(high))
+    middle = (low + high) / 2
+    point = (middle - np.clip(np.rint(middle), bottom, top)) ** 2
+    area = _error_up_to(high, bottom, top) - _error_up_to(low, bottom, top)
+    error = np.where(wide, area / np.where(wide, width, 1.0), point)
+    return np.asarray((error * bins.count).sum(axis=1) / bins.total * (scale * scale)[:, 0])
+
+
+def _error_up_to(u: Reals, bottom: NDArray[np.int64], top: NDArray[np.int64]) -> Reals:
+    code = np.clip(np.rint(u), bottom, top)
+    rest = u - code
+    return np.asarray(code / 12 + rest * rest * rest / 3)
 
 
 def _quantile(bins: Bins, share: float) -> float:
@@ -270,6 +283,10 @@ def _linear_histogram(magnitudes: Bins, top: float) -> Reals:
     return np.diff(below)
 
 
+def _least_divergent(counts: Reals, sizes: range, levels: int) -> int:
+    return min(sizes, key=lambda size: _divergence(counts, size, levels))
+
+
 def _divergence(counts: Reals, size: int, levels: int) -> float:
     """Kullback-Leibler divergence of `counts[:size]`, tail clipped, from its rounding to `levels` codes."""
     reference = counts[:size].copy()
@@ -285,29 +302,31 @@ def _divergence(counts: Reals, size: int, levels: int) -> float:
     return float((p[seen] * np.log(p[seen] / np.maximum(q[seen], 1e-12))).sum())
 
 
-Loss = Callable[[Bins, Range], float]
+Loss = Callable[[Bins, list[Range]], Reals]
+"""What several ranges cost, float64 [ranges]; the least is sought."""
 
 
 def _squared_error(bits: int, symmetric: bool) -> Loss:
-    def loss(bins: Bins, tried: Range) -> float:
-        scale, zero = tried.scale_and_zero_point(bits, symmetric=symmetric)
-        return expected_error(bins, scale, zero, bits, narrow=symmetric)
+    limits = code_limits(bits, narrow=symmetric)
+
+    def loss(bins: Bins, tried: list[Range]) -> Reals:
+        grids = [one.scale_and_zero_point(bits, symmetric=symmetric) for one in tried]
+        return _errors(bins, grids, limits)
 
     return loss
 
 
 def _negative_entropy(bits: int, symmetric: bool) -> Loss:
-    bottom, top = code_limits(bits, narrow=symmetric)
+    codes: Reals = np.arange(*code_limits(bits, narrow=symmetric), dtype=np.float64)
 
-    def loss(bins: Bins, tried: Range) -> float:
+    def one(bins: Bins, tried: Range) -> float:
         scale, zero = tried.scale_and_zero_point(bits, symmetric=symmetric)
-        borders: Reals = (np.arange(bottom, top, dtype=np.float64) + 0.5 - zero) * scale
-        below = _shares_below(bins, borders)
+        below = _shares_below(bins, (codes + 0.5 - zero) * scale)
         share = np.diff(below, prepend=0.0, append=bins.total) / bins.total
         share = share[share > 0]
         return float((share * np.log2(share)).sum())
 
-    return loss
+    return lambda bins, tried: np.array([one(bins, each) for each in tried])
 
 
 def _search(bins: Bins, loss: Loss, symmetric: bool, method: str) -> Range:
@@ -328,7 +347,7 @@ def _search(bins: Bins, loss: Loss, symmetric: bool, method: str) -> Range:
 
 
 def _best(bins: Bins, loss: Loss, tried: list[Range]) -> Range:
-    return tried[int(np.argmin([loss(bins, one) for one in tried]))]
+    return tried[int(np.argmin(loss(bins, tried)))]
 
 
 def _scaled(one: Range, low: float, high: float, whole: Range) -> Range:

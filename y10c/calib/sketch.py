@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from y10c.calib.tally import BINS, BLOCK, tallier, unpack
+from y10c.calib.tally import BINS, BLOCK, tallier
 
 Reals = NDArray[np.float64]
 
 _LOWER_HALF = 1 << 16
+_NONFINITE = (slice(0x7F80, 0x8000), slice(0xFF80, 0x10000))
+"""Bins of the exponent of all ones: NaN and Inf of either sign."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,14 @@ class Bins:
     def thinned(self) -> Bins:
         """The same with fewer bins: those whose width is far below an 8-bit step are joined.
 
-        Per octave below the largest magnitude, 128 bins are kept down to 2^-4, 16 to 2^-9, then one.
+        Per octave below the largest magnitude, 64 bins are kept down to 2^-4, 8 to 2^-9, then one.
         """
         if not self.count.size:
             return self
         middle = (self.low + self.high) / 2
         top = max(float(np.abs(middle).max()), np.finfo(np.float32).tiny)
         part, octave = np.frexp(np.abs(middle) / top)
-        kept = np.select([octave > -4, octave > -9], [128, 16], 1)
+        kept = np.select([octave > -4, octave > -9], [64, 8], 1)
         place = np.floor((2 * part - 1) * kept)
         key = np.stack([np.sign(middle), octave, place])
         starts = np.flatnonzero(np.any(np.diff(key, prepend=np.inf) != 0, axis=0))
@@ -108,7 +110,7 @@ class Sketch:
     def update(self, values: NDArray[Any], sample: str = "") -> None:
         """Count the elements of an array of any shape; `sample` is named where one is NaN or Inf."""
         with np.errstate(over="ignore"):
-            flat = np.require(values, np.float32, ["C", "W"]).reshape(-1)
+            flat = np.ascontiguousarray(values, dtype=np.float32).reshape(-1)
         for start in range(0, flat.size, BLOCK):
             self._add_block(flat[start : start + BLOCK], sample)
 
@@ -185,13 +187,8 @@ class Sketch:
         self.low, self.high, self.count, self.nonfinite, self.nonfinite_sample = state["scalars"]
 
     def _add_block(self, block: NDArray[np.float32], sample: str) -> None:
-        tally = np.zeros(BINS, np.uint64)
-        low, high = tallier()(block, tally)
-        index = np.flatnonzero(tally)
-        counts, lows = unpack(tally[index])
-        self._counts[index] += counts
-        self._lows[index] += lows
-        bad = int(counts[~_is_finite(index)].sum())
+        low, high = tallier()(block, self._counts, self._lows)
+        bad = sum(int(self._counts[bins].sum()) for bins in _NONFINITE) - self.nonfinite
         if bad:
             finite = block[np.isfinite(block)]
             low, high = (finite.min(), finite.max()) if finite.size else (np.inf, -np.inf)

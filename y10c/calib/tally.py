@@ -1,13 +1,14 @@
 """Count float32 bit patterns: the inner loop of calibration, compiled where numba is installed.
 
-A word of the tally packs two sums of one bin, so that an element costs a single addition: its upper 24
-bits count, its lower 40 bits add up the lower halves of the elements. Blocks of fewer than 2^24
+A word of the working table packs two sums of one bin, so that an element costs a single addition: its
+upper 24 bits count, its lower 40 bits add up the lower halves of the elements. Blocks of fewer than 2^24
 elements cannot overflow either.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -17,19 +18,11 @@ from numpy.typing import NDArray
 
 BINS = 1 << 16
 BLOCK = (1 << 24) - 1
-"""The most elements that one tally holds."""
+"""The most elements that a word of the working table can hold."""
 
-Tallier = Callable[[NDArray[np.float32], NDArray[np.uint64]], tuple[float, float]]
-"""Adds a flat block to a tally of `BINS` words and returns the block's minimum and maximum."""
-
-_COUNT_SHIFT = 40
-_LOW_MASK = (1 << _COUNT_SHIFT) - 1
-
-
-def unpack(tally: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Split a tally into counts and sums of lower halves."""
-    counts = (tally >> np.uint64(_COUNT_SHIFT)).astype(np.int64)
-    return counts, (tally & np.uint64(_LOW_MASK)).astype(np.int64)
+Totals = NDArray[np.int64]
+Tallier = Callable[[NDArray[np.float32], Totals, Totals], tuple[float, float]]
+"""Adds a flat block to counts and sums of lower halves, int64 [BINS]; returns its minimum and maximum."""
 
 
 @cache
@@ -46,14 +39,15 @@ def tallier() -> Tallier:
         return tally_with_numpy
 
 
-def tally_with_numpy(block: NDArray[np.float32], tally: NDArray[np.uint64]) -> tuple[float, float]:
+def tally_with_numpy(block: NDArray[np.float32], counts: Totals, lows: Totals) -> tuple[float, float]:
     """A `Tallier` of numpy alone; float64 weights stay exact, for a block's sums are below 2^40."""
     bits = block.view(np.uint32)
     upper = (bits >> np.uint32(16)).astype(np.uint16)
     lower = (bits & np.uint32(0xFFFF)).astype(np.uint16)
-    counts = np.bincount(upper, minlength=BINS).astype(np.uint64)
-    lows = np.bincount(upper, weights=lower, minlength=BINS).astype(np.uint64)
-    tally += (counts << np.uint64(_COUNT_SHIFT)) + lows
+    count = np.bincount(upper, minlength=BINS)
+    index = np.flatnonzero(count)
+    counts[index] += count[index]
+    lows[index] += np.bincount(upper, weights=lower, minlength=BINS)[index].astype(np.int64)
     with np.errstate(invalid="ignore"):
         return float(block.min()), float(block.max())
 
@@ -68,18 +62,31 @@ def compile_tally() -> Tallier:
     from importlib import import_module
 
     numba: Any = import_module("numba")
-    compiled = numba.njit(
-        "UniTuple(float32, 2)(float32[::1], uint32[::1], uint64[::1])", nogil=True, cache=False
-    )(_tally_loop)
+    readable = {
+        name: numba.types.Array(getattr(numba, name), 1, "C", readonly=True) for name in ("float32", "uint32")
+    }
+    result = numba.types.UniTuple(numba.float32, 2)
+    signature = result(
+        readable["float32"], readable["uint32"], numba.uint64[::1], numba.int64[::1], numba.int64[::1]
+    )
+    compiled = numba.njit(signature, nogil=True)(_tally_loop)
+    local = threading.local()
 
-    def tally_compiled(block: NDArray[np.float32], tally: NDArray[np.uint64]) -> tuple[float, float]:
-        return compiled(block, block.view(np.uint32), tally)  # type: ignore[no-any-return]
+    def tally_compiled(block: NDArray[np.float32], counts: Totals, lows: Totals) -> tuple[float, float]:
+        # The loop leaves the table as empty as it found it.
+        if not hasattr(local, "table"):
+            local.table = np.zeros(BINS, np.uint64)
+        return compiled(block, block.view(np.uint32), local.table, counts, lows)  # type: ignore[no-any-return]
 
     return tally_compiled
 
 
 def _tally_loop(
-    values: NDArray[np.float32], bits: NDArray[np.uint32], tally: NDArray[np.uint64]
+    values: NDArray[np.float32],
+    bits: NDArray[np.uint32],
+    table: NDArray[np.uint64],
+    counts: Totals,
+    lows: Totals,
 ) -> tuple[np.float32, np.float32]:
     low = values[0]
     high = values[0]
@@ -91,5 +98,11 @@ def _tally_loop(
             low = value
         if value > high:
             high = value
-        tally[word >> np.uint32(16)] += one | np.uint64(word & np.uint32(0xFFFF))
+        table[word >> np.uint32(16)] += one | np.uint64(word & np.uint32(0xFFFF))
+    for bin in range(table.size):
+        total = table[bin]
+        if total:
+            counts[bin] += np.int64(total >> np.uint64(40))
+            lows[bin] += np.int64(total & (one - np.uint64(1)))
+            table[bin] = np.uint64(0)
     return low, high

@@ -54,6 +54,7 @@ def test_expected_error_is_the_error_of_the_values(seed, bits, symmetric, share)
     assert found == pytest.approx(exact, rel=0.05)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-128, 127), min_size=1, max_size=40))
 def test_values_on_the_grid_cost_nothing(codes):
     sketch = Sketch.of(np.array(codes, np.float32) * 0.5)

@@ -6,13 +6,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from y10c.calib.similarity import Similarity, compare_streams
 from y10c.errors import DataError
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 20), min_size=1, max_size=5))
 def test_a_stream_equals_the_whole(seed, sizes):
     rng = np.random.default_rng(seed)

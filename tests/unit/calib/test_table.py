@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -21,6 +21,7 @@ def table(values=(1.0, -2.0, 0.5)):
     return CalibrationTable({"conv": sketch}, {"conv": Range(-2.0, 1.0, "mse")}, {"images": 1})
 
 
+@settings(deadline=None)
 @given(arrays(np.float32, st.integers(0, 50), elements=st.floats(width=32)))
 def test_sketches_come_back_to_the_bit(tmp_path_factory, values):
     path = tmp_path_factory.mktemp("table") / "t.json"
