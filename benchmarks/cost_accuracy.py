@@ -53,6 +53,7 @@ def observations(shared: Path) -> list[Observation]:
                 row["march"],
                 float(row["clock_ghz"]),
                 float(row["bpu_busy_ms"]),
+                float(row["latency_1thread_ms"]),
                 network(row["skeleton"]),
             )
             for row in csv.DictReader(file)
@@ -110,11 +111,21 @@ def latencies(shared: Path, svg: Path | None, write: bool) -> None:
     on_e = np.array([row.march == "nash-e" for row in rows])
     moved = Errors.of(fitter.fit(np.flatnonzero(on_e)).predict()[~on_e], measured[~on_e])
     print(f"nash-e rows predict nash-m, clock changed: {moved}")
+    print(f"latency_1thread, all of it in sample: {alone(rows)}")
     if svg is not None:
         plot(svg, rows, held)
     if write:
         note = f"on 55 published rows, each family left out of its fit: {unseen}; fit on all: {errors}"
         record(MARCHES / "nash-e.yaml", fit.machine, held, measured, note)
+
+
+def alone(rows: list[Observation]) -> Errors:
+    """Latency of one frame alone, from the march files as they are."""
+    estimates = [estimate(row.workload, load_machine(MARCHES / f"{row.march}.yaml")) for row in rows]
+    return Errors.of(
+        np.array([result.summary.latency_ms for result in estimates]),
+        np.array([row.latency_ms for row in rows]),
+    )
 
 
 def nvdla(shared: Path) -> None:

@@ -40,13 +40,17 @@ Indices = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A published latency: the network, its family, the board's clock, and the busy time of one frame."""
+    """A published row: a network, its family and board.
+
+    `busy_ms` is the core's time for one frame, which is fitted; `latency_ms` that of one frame alone.
+    """
 
     model: str
     family: str
     march: str
     clock_ghz: float
     busy_ms: float
+    latency_ms: float
     workload: Workload
 
 

@@ -64,11 +64,12 @@ class Memory(_Data):
 
 
 class Overheads(_Data):
-    """Fixed costs: cycles a layer, and times outside the clock for one inference."""
+    """Fixed costs: cycles a layer, and times outside the clock for one inference and each of its outputs."""
 
     launch_cycles: Number
     inference_us: Number
     host_us: Number
+    host_output_us: Number
 
 
 class Accuracy(_Data):

@@ -176,7 +176,9 @@ def _summary(
 ) -> Summary:
     overhead_ms = machine.overheads.inference_us.value / 1e3
     busy = float(timeline.ends[-1]) / 1e3 if len(layers) else overhead_ms
-    latency = busy + machine.overheads.host_us.value / 1e3
+    outputs = sum(m.is_output for m in workload.maps)
+    host_us = machine.overheads.host_us.value + outputs * machine.overheads.host_output_us.value
+    latency = busy + host_us / 1e3
     read, written = float(work.weights.sum() + work.loads.sum()), float(work.stores.sum())
     macs = workload.macs
     wide = sum(layer.macs for layer in layers if max(layer.activation_bits, layer.weight_bits) > 8)

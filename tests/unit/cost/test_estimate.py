@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,36 +15,9 @@ from hypothesis import strategies as st
 from y10c.cost.machine import Machine
 from y10c.cost.model import estimate
 from y10c.cost.result import Unit
-from y10c.cost.workload import FeatureMap, Geometry, Kind, Layer, Read, Workload
 
-
-def chain(sizes: list[tuple[int, int, int]], skip: int = 0, side: int = 1) -> Workload:
-    """Convolutions one after another; each (channels, extent, kernel). Every layer may read `skip` back."""
-    maps = [FeatureMap(0, "x", (1, 16, 32 * side, 32 * side), 8, is_input=True)]
-    layers: list[Layer] = []
-    for i, (channels, extent, kernel) in enumerate(sizes):
-        source = maps[-1]
-        extent *= side
-        last = i == len(sizes) - 1
-        maps.append(FeatureMap(i + 1, f"m{i}", (1, channels, extent, extent), 8, is_output=last))
-        geometry = Geometry(
-            1, 1, source.shape[1], source.shape[2], source.shape[3], channels, extent, extent, kernel, kernel
-        )
-        reads = {i, max(i - skip, 0)}
-        layers.append(
-            Layer(
-                i,
-                f"l{i}",
-                Kind.CONV,
-                tuple(Read(m, maps[m].elements) for m in sorted(reads)),
-                i + 1,
-                geometry,
-                weight_elements=source.shape[1] * channels * kernel**2,
-                vector_elements=maps[-1].elements,
-            )
-        )
-    return Workload("chain", tuple(layers), tuple(maps))
-
+sys.path.insert(0, str(Path(__file__).parent))
+from networks import chain
 
 SIZES = st.lists(
     st.tuples(st.integers(1, 300), st.sampled_from([7, 20, 80, 160]), st.sampled_from([1, 3])),
