@@ -8,7 +8,6 @@ from typing import Any
 
 import onnx
 
-
 SMALLEST_WEIGHTS = 64
 """Shorter data counts as structure: shapes, axes, scalars."""
 

@@ -21,6 +21,7 @@ from y10c.ops.versions import (
     OPTIONAL_SINCE,
     RENAMED_VALUES,
     BecameOperand,
+    is_current,
     moves_for,
 )
 from y10c.rewrite.rewriter import Rewriter
@@ -60,7 +61,7 @@ def opset_for(graph: Graph, wanted: int | None) -> int:
     for op in ops:
         if op.version is not None:
             modernize(op, opset)
-        else:
+        elif not is_current(op.name, opset):
             _move_down(op, opset)
     return opset
 

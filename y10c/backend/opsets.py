@@ -10,12 +10,19 @@ from y10c.ir.types import MapType, OptionalType, SequenceType, TensorType, Type
 from y10c.ir.value import Op, Value
 from y10c.ops.onnx_schema import IR_OPSET, find_schema
 from y10c.ops.registry import find_spec
-from y10c.ops.versions import NEGATIVE_AXES_SINCE, OPTIONAL_SINCE, PINNED_BEFORE, RENAMED_OPS, moves_for
+from y10c.ops.versions import (
+    NEGATIVE_AXES_SINCE,
+    OPTIONAL_SINCE,
+    PINNED_BEFORE,
+    RENAMED_OPS,
+    is_current,
+    moves_for,
+)
 
 
 def oldest(op: Op, start: int) -> int:
     """The first opset from `start` on in which the op can be written; 0 where none helps."""
-    if op.version is not None or find_schema(op.name) is None:
+    if op.version is not None or is_current(op.name, start) or find_schema(op.name) is None:
         return 0
     return next((v for v in range(start, IR_OPSET + 1) if _fits(op, v)), 0)
 

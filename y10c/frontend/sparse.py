@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -30,17 +31,27 @@ def dense(sparse: onnx.SparseTensorProto, folder: Path | None) -> Tensor:
     return Tensor(values.dtype, shape, fill)
 
 
+_KINDS: dict[str, tuple[int, Any]] = {
+    "value_int": (onnx.AttributeProto.INT, np.int64),
+    "value_ints": (onnx.AttributeProto.INTS, np.int64),
+    "value_float": (onnx.AttributeProto.FLOAT, np.float32),
+    "value_floats": (onnx.AttributeProto.FLOATS, np.float32),
+    "value_string": (onnx.AttributeProto.STRING, np.object_),
+    "value_strings": (onnx.AttributeProto.STRINGS, np.object_),
+}
+"""The short spellings of a constant: kind of the attribute, numpy type. Source: ONNX operator Constant."""
+
+
 def constant_tensor(node: onnx.NodeProto, folder: Path | None) -> Tensor | None:
     """The data of a Constant node in any of its spellings; None where it has none."""
-    if len(node.attribute) != 1:
+    if len(node.attribute) != 1 or len(node.output) != 1:
         return None
     attribute = node.attribute[0]
     if attribute.name == "value":
         return read_tensor(attribute.t, folder)
     if attribute.name == "sparse_value":
         return dense(attribute.sparse_tensor, folder)
-    value = onnx.helper.get_attribute_value(attribute)
-    if attribute.name in ("value_string", "value_strings"):
-        return Tensor.of(np.asarray(value, np.object_))
-    kind = np.int64 if attribute.name.startswith("value_int") else np.float32
-    return Tensor.of(np.asarray(value, kind))
+    kind, dtype = _KINDS.get(attribute.name, (None, None))
+    if kind is None or attribute.type != kind:
+        return None
+    return Tensor.of(np.asarray(onnx.helper.get_attribute_value(attribute), dtype))

@@ -17,6 +17,7 @@ from y10c.ops.versions import (
     RENAMED_OPS,
     RENAMED_VALUES,
     BecameOperand,
+    is_current,
     moves_for,
 )
 
@@ -27,7 +28,7 @@ def upgrade(graph: Graph) -> None:
     if opset >= IR_OPSET:
         return
     for op in graph.walk():
-        if not op.domain:
+        if not op.domain and not is_current(op.name, opset):
             _upgrade_op(op, opset)
 
 

@@ -10,11 +10,13 @@ Source: ONNX operator changelog (docs/Changelog.md of the onnx package).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from y10c.ir.types import DType
+from y10c.ops.onnx_schema import find_schema
 
 OLDEST_OPSET = 7
 """The oldest opset whose ops are moved up; an op that changed before it is pinned to its old schema."""
@@ -107,3 +109,10 @@ cases that `y10c.frontend.upgrade` knows to mean the same."""
 def moves_for(op: str, opset: int) -> tuple[BecameOperand, ...]:
     """The attributes that op has in `opset` and that are operands today."""
     return tuple(m for m in MOVES if op in m.ops and m.since > opset)
+
+
+@lru_cache(maxsize=4096)
+def is_current(op: str, opset: int) -> bool:
+    """True where ONNX's op has not changed between an opset and today."""
+    then, now = find_schema(op, opset), find_schema(op)
+    return then is not None and now is not None and then.since_version == now.since_version

@@ -242,3 +242,27 @@ def test_a_missing_file_names_its_neighbours(tmp_path: Path) -> None:
 def test_an_invalid_graph_is_named(body: str, sentence: str) -> None:
     with pytest.raises(ModelError, match=sentence):
         load(parser.parse_model(SIMPLE.replace("y = Relu(x)", body)))
+
+
+@pytest.mark.parametrize(
+    ("spelling", "value"),
+    [
+        ("value_int = 3", np.int64(3)),
+        ("value_ints = [3, 4]", np.int64([3, 4])),
+        ("value_float = 0.5", np.float32(0.5)),
+        ("value_floats = [0.5, 1.5]", np.float32([0.5, 1.5])),
+    ],
+)
+def test_a_constant_is_read_in_every_spelling(spelling: str, value: np.generic) -> None:
+    model = SIMPLE.replace("y = Relu(x)", f"c = Constant <{spelling}> () d = Cast<to = 1>(c) y = Add(x, d)")
+    (constant,) = load(parser.parse_model(model)).constants
+    np.testing.assert_array_equal(constant.numpy(), value)
+    assert constant.numpy().dtype == value.dtype
+
+
+def test_a_constant_with_a_misspelled_attribute_is_refused() -> None:
+    model = parser.parse_model(
+        SIMPLE.replace("y = Relu(x)", "c = Constant <valuf = float {2}> () y = Add(x, c)")
+    )
+    with pytest.raises(ModelError, match="has no attribute valuf"):
+        load(model)
