@@ -28,6 +28,12 @@ HEAD_KINDS = {
     "none": "no detection head that is recognised",
 }
 
+FOLDED = {
+    "raw": "folded to raw logits, class then box of each scale",
+    "e2e": "folded to [1,300,6], ranked before it is decoded",
+}
+"""What outputs are after folding; the kind is what the original was."""
+
 WHAT_TO_DO = {
     "one2many": "fold with --head raw and suppress on the host, or export the one-to-one head (end2end)",
     "nms": "--head raw removes the NMS; suppression is then the caller's",
@@ -65,7 +71,7 @@ def _facts(path: Path, graph: Graph, head: HeadInfo, tail: int) -> dict[str, Any
         "ir_version": graph.info.ir_version,
         "head": {
             **_plain(head),
-            "meaning": HEAD_KINDS[head.kind],
+            "meaning": HEAD_KINDS[head.kind] if head.mode == "keep" else FOLDED[head.mode],
             "advice": WHAT_TO_DO.get(head.kind) if head.mode == "keep" else None,
         },
         "tail_ops": tail,
