@@ -1,0 +1,50 @@
+"""Any detector in a form that can be decoded: as it is where its outputs are known, else folded to raw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from y10c.detect.head_info import METADATA_KEY, HeadInfo
+from y10c.errors import ModelError
+from y10c.frontend.importer import load
+from y10c.ir.graph import Graph
+from y10c.passes.head.fold import describe, fold_head
+from y10c.passes.head.recognize import recognize
+
+
+def runnable(path: Path) -> tuple[Path | bytes, HeadInfo]:
+    """A model to run and how to decode it.
+
+    Models that we wrote say it themselves; `[1, 300, 6]` is taken as it is; of everything else the raw
+    logits are decoded, so that one-to-many heads and heads cut in any order work the same way.
+
+    Args:
+        path: An ONNX file.
+
+    Raises:
+        ModelError: The file cannot be read, or no detection head is recognised.
+    """
+    graph = load(path)
+    info = head_info(graph)
+    if not info.found:
+        raise ModelError(
+            "no detection head is recognised, so the outputs cannot be decoded",
+            code="Y3003",
+            where=str(path),
+            help="y10c info MODEL shows what it is",
+        )
+    if info.mode == "raw" or info.detections:
+        return path, info
+    folded = fold_head(graph, "raw")
+    return graph.to_onnx().SerializeToString(), folded
+
+
+def head_info(graph: Graph) -> HeadInfo:
+    """What a graph's metadata says of its head if that fits its outputs, else what its structure says."""
+    told = graph.info.metadata.get(METADATA_KEY)
+    if told is not None:
+        info = HeadInfo.from_json(told)
+        if info.outputs == tuple(graph.output_names):
+            return info
+    head = recognize(graph)
+    return HeadInfo("none") if head is None else describe(graph, head)

@@ -1,0 +1,89 @@
+"""A model that runs on pictures and gives boxes in the pictures' own pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from y10c.calib.preprocess import Preprocess
+from y10c.detect.decode import Detections, decode
+from y10c.detect.head_info import HeadInfo
+from y10c.errors import ModelError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+THREADS = 2
+
+
+@dataclass
+class Detector:
+    """Runs a model in onnxruntime on pictures.
+
+    Args:
+        model: Path, or a model's bytes.
+        info: How to decode its outputs.
+        preprocess: How pictures become tensors; the letterbox is undone in the boxes.
+        score: Least score.
+        iou: Overlap from which boxes of one class are suppressed, where the head needs that.
+
+    Raises:
+        ModelError: onnxruntime refuses the model.
+    """
+
+    model: Path | bytes
+    info: HeadInfo
+    preprocess: Preprocess = field(default_factory=Preprocess)
+    score: float = 0.25
+    iou: float = 0.7
+
+    def __post_init__(self) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = THREADS, 3
+        source = self.model if isinstance(self.model, bytes) else str(self.model)
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                source, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's errors have no common base that it exports
+            where = None if isinstance(self.model, bytes) else str(self.model)
+            raise ModelError(f"onnxruntime refuses the model: {error}", where=where) from error
+        self._input = self._session.get_inputs()[0]
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The model's metadata."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
+
+    def __call__(self, image: Image) -> Detections:
+        """The detections in a picture, in its pixels, best first."""
+        from PIL import ImageOps
+
+        shape = (1, 3, *self.info.input_size)
+        canvas = self.preprocess.canvas(image, shape)
+        feed = self.preprocess.tensor(canvas, shape, np.dtype(np.float32))
+        names = [o.name for o in self._session.get_outputs()]
+        outputs = dict(zip(names, self._session.run(names, {self._input.name: feed}), strict=True))
+        found = decode(outputs, self.info, score=self.score, iou=self.iou)
+        return unboxed(found, ImageOps.exif_transpose(image).size, self.info.input_size)
+
+
+def unboxed(found: Detections, image: tuple[int, int], network: tuple[int, int]) -> Detections:
+    """Boxes on the letterboxed input as boxes on the picture, cut at its edges.
+
+    Args:
+        found: In pixels of the network's input.
+        image: Width and height of the picture.
+        network: Height and width of the input.
+    """
+    ratio = min(network[1] / image[0], network[0] / image[1])
+    inner = [max(1, round(side * ratio)) for side in image]
+    offset = np.array([(network[1] - inner[0]) // 2, (network[0] - inner[1]) // 2] * 2)
+    scale = np.array([side / fitted for side, fitted in zip(image, inner, strict=True)] * 2)
+    boxes = np.clip((found.boxes - offset) * scale, 0, np.array([*image, *image]))
+    return Detections(boxes, found.scores, found.classes)
