@@ -46,7 +46,7 @@ def fold_bn_into_conv(rw: Rewriter, m: Any) -> Any:
     where=inference,
 )
 def fold_bn_into_conv_transpose(rw: Rewriter, m: Any) -> Any:
-    """Fold BatchNormalization into the weights `[C, M/group, ...]` and bias of the ConvTranspose before it."""
+    """Fold BatchNormalization into the weights `[C, M/group, ...]` and bias of a ConvTranspose before it."""
     scale, shift = scale_and_shift(m)
     group = m.conv.group
     grouped = m.W.reshape(group, -1, *m.W.shape[1:])

@@ -8,13 +8,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from y10c.ir.types import TensorType
+from y10c.ir.graph import Graph
+from y10c.ir.types import TensorType, more_precise
 from y10c.ir.value import Op
+from y10c.ops.infer import infer_types
 from y10c.ops.reference import evaluate_op
 from y10c.ops.registry import find_spec
 from y10c.ops.spec import Trait
 from y10c.rewrite import Rewriter, Rule, decline, op, rule, var
-from y10c.rewrite.passes import RulePass
+from y10c.rewrite.passes import PassContext, RulePass
 from y10c.rewrite.pattern import AnyOp
 
 MAX_ELEMENTS = 1 << 22
@@ -75,7 +77,27 @@ def fold_size(rw: Rewriter, m: Any) -> Any:
 
 @dataclass(frozen=True)
 class FoldConstants(RulePass):
-    """Compute what does not depend on the inputs."""
+    """Compute what does not depend on the inputs, and the types that become known by it."""
 
     name: ClassVar[str] = "fold-constants"
     rules: ClassVar[Sequence[Rule]] = (fold_shape, fold_size, fold_constants)
+
+    def run(self, graph: Graph, context: PassContext) -> None:
+        """Refine types, then fold, until neither gives the other anything more to do."""
+        applied = -1
+        while applied != context.applied.total():
+            applied = context.applied.total()
+            refine_types(Rewriter(graph, context.listeners, by=self.name))
+            super().run(graph, context)
+
+
+def refine_types(rewriter: Rewriter) -> None:
+    """Infer again what is not static: raw exports compute shapes in the graph, known once they are folded."""
+    for matched in rewriter.graph.ops:
+        if all(isinstance(r.type, TensorType) and r.type.is_static for r in matched.results):
+            continue
+        types = infer_types(
+            matched.name, matched.operands, matched.attrs, len(matched.results), matched.version
+        )
+        for result, found in zip(matched.results, types, strict=True):
+            rewriter.set_type(result, more_precise(result.type, found))
