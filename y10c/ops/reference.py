@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from y10c.ir.graph import Graph
-from y10c.ir.tensor import Array, Tensor
+from y10c.ir.tensor import Array
 from y10c.ir.types import DType
 from y10c.ir.value import Op, Value
 from y10c.ops.registry import find_spec
@@ -153,20 +153,3 @@ class _Run:
         if isinstance(to, int) and DType(to).is_float:
             return {**op.attrs, "to": self.dtype.value}
         return op.attrs
-
-
-def constant_results(op: Op) -> tuple[Tensor, ...]:
-    """The results of an op whose operands are all constant, in the types that the op says.
-
-    Raises:
-        ValueError: An operand is not constant, or the op has no reference.
-    """
-    arrays = [None if v is None else v.numpy() for v in op.operands]
-    with np.errstate(all="ignore"):
-        found = evaluate_op(op, arrays)
-    return tuple(Tensor.of(_typed(a, r)) for a, r in zip(found, op.results, strict=True))
-
-
-def _typed(array: Array, result: Value) -> Array:
-    dtype = getattr(result.type, "dtype", None)
-    return array if dtype is None else array.astype(dtype.numpy, copy=False)

@@ -9,7 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from y10c.testing.check import check_rule as check_rule
     from y10c.testing.instances import Case as Case
+    from y10c.testing.proof import prove_rule as prove_rule
     from y10c.testing.random_models import models as models
     from y10c.testing.tensors import arrays as arrays
     from y10c.testing.tensors import op_instances as op_instances
@@ -19,9 +21,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "Case": "instances",
     "arrays": "tensors",
+    "check_rule": "check",
     "models": "random_models",
     "op_instances": "tensors",
     "ops": "tensors",
+    "prove_rule": "proof",
     "tensor_types": "tensors",
 }
 __all__ = sorted(_HOMES)
