@@ -13,6 +13,7 @@ from y10c.ir.graph import Graph
 from y10c.passes.head.e2e import fold_e2e
 from y10c.passes.head.raw import fold_raw
 from y10c.passes.head.recognize import Head, decode_tail, recognize
+from y10c.passes.head.trial import decodes_like_yolo
 from y10c.quant.plan import Tail
 from y10c.rewrite.passes import Pass, PassContext
 from y10c.rewrite.rewriter import Rewriter
@@ -21,6 +22,7 @@ NAME = "fold-head"
 MODES = ("raw", "e2e", "keep")
 
 NO_HEAD = "no detection head was recognised, so the outputs stay as they are"
+OTHER_DECODING = "what looks like a YOLO head decodes its logits otherwise, so the outputs stay as they are"
 CALLERS_NMS = "suppressing overlapping boxes (NMS) is now the caller's task"
 NO_ONE2ONE = "the one-to-many head needs NMS, so there is no e2e form; it was folded to raw"
 ASSUMED_ONE2ONE = "nothing in the graph says that the head needs no NMS; e2e takes that for granted"
@@ -49,6 +51,8 @@ def fold_head(graph: Graph, mode: str = "raw", rewriter: Rewriter | None = None)
     if head is None:
         return HeadInfo("none", notes=(NO_HEAD,))
     done, notes = _agreed(head, mode)
+    if done != "keep" and decodes_like_yolo(graph, head, describe(graph, head)) is False:
+        return HeadInfo("none", notes=(OTHER_DECODING,))
     if done != "keep":
         rewriter = rewriter or Rewriter(graph, by=NAME)
         with rewriter.transaction():

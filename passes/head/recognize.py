@@ -139,18 +139,24 @@ def _is_expectation(conv: Op) -> bool:
     weight = conv.operand(1)
     if weight is None or not weight.shape or weight.shape[0] != 1:
         return False
-    value = conv.operand(0)
-    while value is not None and value.producer is not None and value.producer.name in PLAIN:
-        value = value.producer.operand(0)
-    return value is not None and value.producer is not None and value.producer.name == "Softmax"
+    return _is_distribution(conv.operand(0))
 
 
 def _bins(ops: Iterable[Op], reg_max: int) -> tuple[float, ...]:
     """The distance that each bin stands for, in cells; files exist where 8 bits moved them off 0, 1, 2 …"""
     for op in ops:
-        if op.name == "Conv" and (weight := op.operands[1]) is not None and weight.is_constant:
-            return tuple(map(float, weight.numpy().ravel()))
+        values = [v for v in op.operands if v is not None]
+        stored = [v.numpy().ravel() for v in values if v.is_constant]
+        if any(map(_is_distribution, values)) and len(stored) == 1 and len(stored[0]) == reg_max:
+            return tuple(map(float, stored[0]))
     return tuple(map(float, range(reg_max)))
+
+
+def _is_distribution(value: Value | None) -> bool:
+    """Whether a value is what a softmax gives, moved or not."""
+    while value is not None and value.producer is not None and value.producer.name in PLAIN:
+        value = value.producer.operand(0)
+    return value is not None and value.producer is not None and value.producer.name == "Softmax"
 
 
 def _by_extent(cones: Sequence[Cone], extents: Extents) -> dict[tuple[int, int], list[Op]]:
@@ -271,7 +277,7 @@ def _described(
         classes=channels(scales[0].cls),
         reg_max=reg_max,
         distribution=distribution,
-        bins=_bins(choice.ops, reg_max),
+        bins=_bins((op for op in graph.ops if op in choice.ops), reg_max),
         detections=_rows(rows),
         input_size=size,
         static=source.shape is not None and all(isinstance(d, int) for d in source.shape[1:]),

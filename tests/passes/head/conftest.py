@@ -110,6 +110,8 @@ def build(
     distribution: bool = True,
     joined: bool = False,
     seed: int = 0,
+    bins: Sequence[float] | None = None,
+    offset: float = 0.5,
 ) -> Synthetic:
     """A model that is nothing but a head.
 
@@ -118,9 +120,11 @@ def build(
             training graph gives them) or `nchw` (logits of each convolution).
         distribution: Whether box sides go through softmax.
         joined: Whether class and box logits are concatenated first and split later.
+        bins: The distance of each bin, where it is not 0, 1, 2 …
+        offset: Of the centers in their cells; YOLO has 0.5.
     """
     rng = np.random.default_rng(seed)
-    tape = _Tape()
+    tape = _Tape(offset, np.arange(reg_max) if bins is None else np.asarray(bins))
     weights, maps = {}, []
     for stride in strides:
         pair = (rng.integers(-2, 3, (classes, 3)) / 4, rng.integers(-2, 3, (4 * reg_max, 3)) / 4)
@@ -131,7 +135,8 @@ def build(
 
 
 class _Tape:
-    def __init__(self) -> None:
+    def __init__(self, offset: float, bins: Array) -> None:
+        self.offset, self.bins = offset, bins.astype(np.float32)
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
@@ -189,10 +194,10 @@ def _decoded(
     if distribution:
         shares = tape("Softmax", tape("Reshape", sides, np.array([1, 4, bins, -1])), axis=2)
         moved = tape("Transpose", shares, perm=[0, 2, 1, 3])
-        mean = tape("Conv", moved, np.arange(bins, dtype=np.float32).reshape(1, bins, 1, 1))
+        mean = tape("Conv", moved, tape.bins.reshape(1, bins, 1, 1))
         sides = tape("Reshape", mean, np.array([1, 4, -1]))
     near, far = tape("Split", sides, np.array([2, 2]), axis=1, results=2)
-    centers, steps = _grid(strides, size)
+    centers, steps = _grid(strides, size, tape.offset)
     low, high = tape("Sub", centers, near), tape("Add", centers, far)
     corners = [low, high]
     if center:
@@ -200,9 +205,9 @@ def _decoded(
     return tape("Mul", tape("Concat", *corners, axis=1), steps), tape("Sigmoid", logits)
 
 
-def _grid(strides: Sequence[int], size: int) -> tuple[Array, Array]:
+def _grid(strides: Sequence[int], size: int, offset: float) -> tuple[Array, Array]:
     cells = [(s, *divmod(i, size // s)) for s in strides for i in range((size // s) ** 2)]
-    centers = np.array([[x + 0.5 for _, _, x in cells], [y + 0.5 for _, y, _ in cells]])
+    centers = np.array([[x + offset for _, _, x in cells], [y + offset for _, y, _ in cells]])
     return centers[None].astype(np.float32), np.array([[s for s, _, _ in cells]], np.float32)
 
 

@@ -157,3 +157,42 @@ def test_pass_warns_where_it_cannot_do_as_asked(make_head: Any) -> None:
     with collect() as warnings:
         FoldHead("e2e").run(y10c.load(make_head(end="center").model), PassContext())
     assert [w.code for w in warnings] == ["Y5006"]
+
+
+def test_a_tail_that_decodes_otherwise_is_left_alone(make_head: Any) -> None:
+    graph = y10c.load(make_head(offset=0.0).model)
+    before = str(graph)
+    info = fold_head(graph, "e2e")
+    assert not info.found
+    assert "otherwise" in info.notes[0]
+    assert str(graph) == before
+
+
+@pytest.mark.parametrize("mode", ["raw", "e2e"])
+def test_bins_that_are_not_whole_are_kept(make_head: Any, mode: str) -> None:
+    bins = (0.0, 0.9375, 2.0625, 3.0)
+    graph = y10c.load(make_head(bins=bins).model)
+    assert fold_head(graph, mode).bins == bins
+    if mode == "e2e":
+        again = recognize(y10c.load(graph.to_onnx()))
+        assert again is not None
+        assert again.bins == bins
+
+
+def test_suppression_inside_a_nested_graph_is_seen(make_head: Any) -> None:
+    from onnx import TensorProto, helper
+
+    model = make_head(end="nms", reg_max=16).model
+    (node,) = [n for n in model.graph.node if n.op_type == "NonMaxSuppression"]
+    inner = helper.make_tensor_value_info("chosen", TensorProto.INT64, None)
+    nested = type(node)()
+    nested.CopyFrom(node)
+    nested.output[0] = "chosen"
+    branch = helper.make_graph([nested], "suppress", [], [inner])
+    condition = helper.make_node("Constant", [], ["yes"], value=helper.make_tensor("v", 9, [], [True]))
+    chosen = helper.make_node("If", ["yes"], list(node.output), then_branch=branch, else_branch=branch)
+    model.graph.node.remove(node)
+    model.graph.node.extend([condition, chosen])
+    head = recognize(y10c.load(model))
+    assert head is not None
+    assert head.kind == "nms"
