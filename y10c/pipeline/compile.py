@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from y10c import __version__, atomic, diagnostics, plugins, progress
+from y10c import __version__, atomic, diagnostics, progress
 from y10c.backend.exporter import export_model, save_model
 from y10c.calib.feeds import Feeds, generated_feeds, open_feeds
 from y10c.cost.report.data import NodeRow, OutputCosine
@@ -24,10 +24,10 @@ from y10c.pipeline.manager import PassRun, check_order, run_passes
 from y10c.pipeline.nodes import Models, compare_nodes
 from y10c.pipeline.outputs import write_outputs
 from y10c.pipeline.result import Result
+from y10c.pipeline.target import create_target
 from y10c.quant.plan import QuantPlan, Tail
 from y10c.quant.scheme import QuantScheme
 from y10c.rewrite.passes import PassContext
-from y10c.targets.base import Target
 
 QDQ_OPSET = 21
 """The first opset with 16-bit QuantizeLinear in ONNX's own domain."""
@@ -125,10 +125,7 @@ class _Compilation:
     def __init__(
         self, model: str | Path | onnx.ModelProto, options: CompileOptions, warnings: Diagnostics
     ) -> None:
-        kind = plugins.load("y10c.targets", options.target)
-        assert isinstance(kind, type)
-        assert issubclass(kind, Target)
-        self.target = kind.create(options.march)
+        self.target = create_target(options.target, options.march)
         self.options = options
         self.warnings = warnings
         self.where = str(model) if isinstance(model, str | Path) else "model"

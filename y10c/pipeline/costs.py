@@ -29,5 +29,6 @@ def estimate_cost(graph: Graph, target: Target, name: str) -> Cost | None:
     if not workload.layers:
         warn("Y5002", "the model holds no work for the chip, so there is nothing to estimate")
         return None
-    result = replace(estimate(workload, load_machine(file)), model=name, target=target.name)
-    return Cost(result, edges_of(workload))
+    machine = load_machine(file)
+    result = replace(estimate(workload, machine), model=name, target=target.name)
+    return Cost(result, edges_of(workload), machine.times_refused)

@@ -53,8 +53,8 @@ def report_data(result: Result, graph: Graph, model: str) -> ReportData | None:
         return None
     return ReportData(
         cost=result.cost.result,
-        inputs=tuple(_tensor(v.name, v) for v in graph.inputs),
-        outputs=tuple(_tensor(n, v) for n, v in zip(graph.output_names, graph.outputs, strict=True)),
+        inputs=tuple(tensor_row(v.name, v) for v in graph.inputs),
+        outputs=tuple(tensor_row(n, v) for n, v in zip(graph.output_names, graph.outputs, strict=True)),
         nodes=result.nodes,
         output_cosines=result.outputs,
         files=tuple(FileRow(path.name, kind, path.stat().st_size) for kind, path in result.files.items()),
@@ -62,6 +62,7 @@ def report_data(result: Result, graph: Graph, model: str) -> ReportData | None:
         notes=tuple(_notes(result)),
         passes=tuple(PassRow(run.name, run.rules) for run in result.passes),
         edges=result.cost.edges,
+        times_refused=result.cost.times_refused,
     )
 
 
@@ -73,7 +74,8 @@ def _notes(result: Result) -> list[str]:
     return [f"Calibrated on {result.samples} samples."]
 
 
-def _tensor(name: str, value: Value) -> TensorRow:
+def tensor_row(name: str, value: Value) -> TensorRow:
+    """An input or output as the report lists it."""
     kind = value.tensor_type
     shape = tuple(d if d is not None else "?" for d in kind.shape or ())
     return TensorRow(name, shape, str(kind.dtype.numpy), kind.bytes if kind.is_static else None)

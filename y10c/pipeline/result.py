@@ -22,10 +22,12 @@ class Cost:
     Args:
         result: Cycles, bytes, times.
         edges: Pairs (producer, reader) of layer indices.
+        times_refused: Why times cannot be told for this march; None where they can.
     """
 
     result: CostResult
     edges: tuple[tuple[int, int], ...]
+    times_refused: str | None = None
 
 
 @dataclass(frozen=True)
