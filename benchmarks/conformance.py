@@ -52,13 +52,13 @@ class Verdict:
         name: The case.
         excluded: Why onnxruntime itself fails on it; empty where it passes.
         failure: Why the model that went through y10c fails; empty where it passes.
-        typed: Whether every op of it has a declaration, so that none went through as an opaque one.
+        ops: How its ops were known: all `declared` by y10c, some only by ONNX's `schema`, or some `opaque`.
     """
 
     name: str
     excluded: str = ""
     failure: str = ""
-    typed: bool = False
+    ops: str = "opaque"
 
 
 class Mismatch(Exception):
@@ -99,20 +99,23 @@ def judge(case: TestCase, change: Change = through_text) -> Verdict:
         _run(case, model, data)
     except Exception as error:
         return Verdict(case.name, excluded=_reason(error))
-    typed = False
+    known = "opaque"
     try:
-        typed = all_typed(load(model))
+        known = how_known(load(model))
         _run(case, change(model), data)
     except Exception as error:
-        return Verdict(case.name, failure=f"{type(error).__name__}: {error}", typed=typed)
-    return Verdict(case.name, typed=typed)
+        return Verdict(case.name, failure=f"{type(error).__name__}: {error}", ops=known)
+    return Verdict(case.name, ops=known)
 
 
-def all_typed(graph: Graph) -> bool:
-    """True where every op has a declaration."""
-    from y10c.ops.registry import find_spec
+def how_known(graph: Graph) -> str:
+    """What y10c knows of the least known op: `declared`, `schema` or `opaque`."""
+    from y10c.ops.registry import declared_specs, find_spec
 
-    return all(find_spec(op.name) is not None for op in graph.walk())
+    names = {op.name for op in graph.walk()}
+    if names <= {spec.name for spec in declared_specs()}:
+        return "declared"
+    return "schema" if all(find_spec(name) is not None for name in names) else "opaque"
 
 
 # --- onnxruntime ---
@@ -280,14 +283,13 @@ _REASONS = (
 
 
 def table(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """Counts: judged, passed, through typed and opaque ops, excluded by reason, and the failures."""
+    """Counts: judged, passed, how their ops were known, excluded by reason, and the failures."""
     judged = [v for v in verdicts if not v.excluded]
     return {
         "cases": len(verdicts),
         "judged": len(judged),
         "passed": sum(not v.failure for v in judged),
-        "typed": sum(v.typed for v in judged),
-        "opaque": sum(not v.typed for v in judged),
+        **{kind: sum(v.ops == kind for v in judged) for kind in ("declared", "schema", "opaque")},
         "excluded": dict(Counter(v.excluded for v in verdicts if v.excluded).most_common()),
         "failures": {v.name: v.failure for v in judged if v.failure},
     }
@@ -307,7 +309,9 @@ def main() -> int:
 
 
 def _shown(found: dict[str, Any]) -> str:
-    lines = [f"{key:<10} {found[key]:>5}" for key in ("cases", "judged", "passed", "typed", "opaque")]
+    lines = [
+        f"{key:<10} {found[key]:>5}" for key in ("cases", "judged", "passed", "declared", "schema", "opaque")
+    ]
     lines += ["", "excluded, since onnxruntime fails on the unmodified case:"]
     lines += [f"{count:>5}  {reason}" for reason, count in found["excluded"].items()]
     lines += (
