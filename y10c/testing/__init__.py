@@ -9,8 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from y10c.testing.check import RuleReport as RuleReport
+    from y10c.testing.check import VacuousRule as VacuousRule
+    from y10c.testing.check import WrongRewrite as WrongRewrite
+    from y10c.testing.check import check_rule as check_rule
+    from y10c.testing.counterexample import Counterexample as Counterexample
+    from y10c.testing.equivalence import assert_equivalent as assert_equivalent
+    from y10c.testing.equivalence import check_pass as check_pass
     from y10c.testing.check import check_rule as check_rule
     from y10c.testing.instances import Case as Case
+    from y10c.testing.proof import prove_rule as prove_rule
+    from y10c.testing.proof import Proof as Proof
     from y10c.testing.proof import prove_rule as prove_rule
     from y10c.testing.random_models import models as models
     from y10c.testing.tensors import arrays as arrays
@@ -20,6 +29,15 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Case": "instances",
+    "Counterexample": "counterexample",
+    "Proof": "proof",
+    "RuleReport": "check",
+    "VacuousRule": "check",
+    "WrongRewrite": "check",
+    "assert_equivalent": "equivalence",
+    "check_pass": "equivalence",
+    "check_rule": "check",
+    "prove_rule": "proof",
     "arrays": "tensors",
     "check_rule": "check",
     "models": "random_models",

@@ -25,7 +25,7 @@ from y10c.testing.exact import has_rounded_constants, rounded
 from y10c.testing.hazards import add_hazards
 from y10c.testing.hints import hints_of
 from y10c.testing.invert import CannotDraw, Example, invert
-from y10c.testing.oracle import Problem, float32_problem, meaning_problem, structure_problem
+from y10c.testing.oracle import Problem, cost_problem, float32_problem, meaning_problem, structure_problem
 
 if TYPE_CHECKING:
     from y10c.testing.proof import Proof
@@ -39,6 +39,9 @@ SHRINK_SECONDS = 8.0
 
 Change = Callable[[Graph], int]
 """Rewrites a graph in place; gives the number of applications."""
+Drawn = tuple[Graph, dict[str, Array], Sequence[str]]
+Source = Callable[[Any], Drawn]
+"""Draws a graph, its feeds and the names of its contexts from hypothesis' data."""
 
 
 class WrongRewrite(RuleCheckError):
@@ -84,64 +87,19 @@ class RuleReport:
     proof: Proof | None = None
 
 
-@dataclass
-class _Trial:
-    change: Change
-    rule: Rule
-    deadline: float = SHRINK_SECONDS
-    examples: int = 0
-    fired: int = 0
-    unusable: Counter[str] = field(default_factory=Counter)
-    contexts: Counter[str] = field(default_factory=Counter)
-    samples: list[tuple[Graph, Graph, dict[str, Array]]] = field(default_factory=list)
-    failure: Counterexample | None = None
-    last: int = 0
+class FromPattern:
+    """Graphs drawn from a rule's pattern, in adversarial contexts."""
 
-    def __post_init__(self) -> None:
-        self.hints = hints_of(self.rule)
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.hints = hints_of(rule)
 
-    def run(self, data: Any) -> None:
-        """One example of hypothesis.
-
-        Raises:
-            _Found: It is a counterexample.
-        """
-        from hypothesis import reject
-
-        if self.failure is not None and time.monotonic() > self.deadline:
-            raise _Enough
+    def __call__(self, data: Any) -> Drawn:
+        """One graph, its feeds, and the contexts that it is in."""
         draw = HypothesisDraw(data.draw)
-        try:
-            example = invert(draw, self.rule.pattern, self.hints, self.accepts)
-            add_hazards(draw, example)
-            feeds = example.feeds(draw)
-        except NoInstance:
-            reject()
-        except BuildError as error:
-            self.unusable[f"a sampler draws an invalid op: {error.message}"] += 1
-            reject()
-        self.judge(example, feeds)
-
-    def judge(self, example: Example, feeds: dict[str, Array]) -> None:
-        """Rewrite the example and look at everything that must hold.
-
-        Raises:
-            _Found: Something does not.
-        """
-        before = example.graph.clone()
-        expected = self.expected(before, feeds)
-        self.examples += 1
-        problem = self.changed(example.graph)
-        if problem is None and not self.last:
-            return
-        self.fired += 1
-        after = example.graph
-        problem = problem or self.problem(before, after, feeds, expected)
-        if problem is not None:
-            self.found(Counterexample(before, after.clone(), feeds, problem, tuple(example.contexts)))
-        self.contexts.update(example.contexts)
-        if len(self.samples) < FLOAT32_SAMPLES:
-            self.samples.append((before, after, feeds))
+        example = invert(draw, self.rule.pattern, self.hints, self.accepts)
+        add_hazards(draw, example)
+        return example.graph, example.feeds(draw), example.contexts
 
     def accepts(self, example: Example) -> bool:
         """True where the rule matches and does not decline, or raises; the example stays as it is."""
@@ -155,7 +113,68 @@ class _Trial:
         except Exception:  # what the rule raises is reported when it really runs
             return True
 
+
+@dataclass
+class Trial:
+    """An exploration of one rule: what was drawn, what fired, and what was found.
+
+    Args:
+        change: What is done to each graph.
+        source: Where the graphs come from.
+    """
+
+    change: Change
+    source: Source
+    deadline: float = SHRINK_SECONDS
+    examples: int = 0
+    fired: int = 0
+    unusable: Counter[str] = field(default_factory=Counter)
+    contexts: Counter[str] = field(default_factory=Counter)
+    samples: list[tuple[Graph, Graph, dict[str, Array]]] = field(default_factory=list)
+    failure: Counterexample | None = None
+    last: int = 0
+
+    def run(self, data: Any) -> None:
+        """One example of hypothesis.
+
+        Raises:
+            _Found: It is a counterexample.
+        """
+        from hypothesis import reject
+
+        if self.failure is not None and time.monotonic() > self.deadline:
+            raise _Enough
+        try:
+            graph, feeds, contexts = self.source(data)
+        except NoInstance:
+            reject()
+        except BuildError as error:
+            self.unusable[f"a sampler draws an invalid op: {error.message}"] += 1
+            reject()
+        self.judge(graph, feeds, contexts)
+
+    def judge(self, graph: Graph, feeds: dict[str, Array], contexts: Sequence[str]) -> None:
+        """Change the graph and look at everything that must hold.
+
+        Raises:
+            _Found: Something does not.
+        """
+        before = graph.clone()
+        expected = self.expected(before, feeds)
+        self.examples += 1
+        problem = self.changed(graph)
+        if problem is None and not self.last:
+            return
+        self.fired += 1
+        problem = problem or self.problem(before, graph, feeds, expected)
+        if problem is not None:
+            self.found(Counterexample(before, graph.clone(), feeds, problem, tuple(contexts)))
+        self.contexts.update(contexts)
+        if len(self.samples) < FLOAT32_SAMPLES:
+            self.samples.append((before, graph, feeds))
+
     def expected(self, before: Graph, feeds: dict[str, Array]) -> dict[str, Array]:
+        """The outputs before the rewrite, in float64."""
         from hypothesis import reject
 
         try:
@@ -165,6 +184,7 @@ class _Trial:
             reject()
 
     def changed(self, graph: Graph) -> Problem | None:
+        """Change the graph, counting in `last`; what it raises is a problem."""
         self.last = 0
         try:
             self.last = self.change(graph)
@@ -177,13 +197,15 @@ class _Trial:
     def problem(
         self, before: Graph, after: Graph, feeds: dict[str, Array], expected: dict[str, Array]
     ) -> Problem | None:
+        """The first thing that does not hold."""
         found = structure_problem(rounded(before), rounded(after))
         if found is None:
             exact = not (has_rounded_constants(after) or has_rounded_constants(before))
             found = meaning_problem(before, after, feeds, expected, exact=exact)
-        return found or self.unsettled(after)
+        return found or cost_problem(before, after) or self.unsettled(after)
 
     def unsettled(self, after: Graph) -> Problem | None:
+        """A second run must change nothing."""
         again = after.clone()
         problem = self.changed(again)
         if problem is None and self.last:
@@ -191,6 +213,11 @@ class _Trial:
         return problem
 
     def found(self, counterexample: Counterexample) -> None:
+        """Keep the smallest and tell hypothesis.
+
+        Raises:
+            _Found: Always.
+        """
         if self.failure is None:
             self.deadline += time.monotonic()
         if self.failure is None or counterexample.size <= self.failure.size:
@@ -244,8 +271,8 @@ def check_rule(
     def change(graph: Graph) -> int:
         return rewrite(graph, [rule]).applied[rule.name]
 
-    trial = _explored(change, rule, examples, seed, shrink)
-    _judged(rule.name, trial, rule.source, save_to)
+    trial = explore(change, FromPattern(rule), examples, seed, shrink)
+    judge(rule.name, trial, rule.source, save_to)
     if proof is not None and proof.status == "refuted":
         raise RuleCheckError(f"{rule.name} is wrong: {proof.why}", where=rule.source or None)
     return RuleReport(
@@ -259,8 +286,9 @@ def check_rule(
     )
 
 
-def _explored(change: Change, rule: Rule, examples: int, seed: int, shrink: bool) -> _Trial:
-    trial = _Trial(change, rule)
+def explore(change: Change, source: Source, examples: int, seed: int, shrink: bool) -> Trial:
+    """Draw graphs, change them, and look at everything that must hold."""
+    trial = Trial(change, source)
     _run_hypothesis(trial, examples, seed, shrink)
     if trial.failure is None:
         for before, after, feeds in trial.samples:
@@ -271,7 +299,7 @@ def _explored(change: Change, rule: Rule, examples: int, seed: int, shrink: bool
     return trial
 
 
-def _run_hypothesis(trial: _Trial, examples: int, seed: int, shrink: bool) -> None:
+def _run_hypothesis(trial: Trial, examples: int, seed: int, shrink: bool) -> None:
     import hypothesis
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import strategies as st
@@ -292,8 +320,10 @@ def _run_hypothesis(trial: _Trial, examples: int, seed: int, shrink: bool) -> No
 
     try:
         hypothesis.seed(seed)(options(given(st.data())(run)))()
-    except (_Found, _Enough):
-        assert trial.failure is not None
+    except (_Found, _Enough, hypothesis.errors.Flaky):
+        # An example that is cut off when the time for shrinking is over looks flaky to hypothesis.
+        if trial.failure is None:
+            raise
     except hypothesis.errors.Unsatisfiable:
         pass
     except CannotDraw as error:
@@ -302,7 +332,13 @@ def _run_hypothesis(trial: _Trial, examples: int, seed: int, shrink: bool) -> No
         ) from error
 
 
-def _judged(name: str, trial: _Trial, where: str, save_to: Path | str | None) -> None:
+def judge(name: str, trial: Trial, where: str, save_to: Path | str | None) -> None:
+    """Raise what an exploration found.
+
+    Raises:
+        WrongRewrite: With the smallest counterexample.
+        VacuousRule: Too little fired.
+    """
     if trial.failure is not None:
         saved = trial.failure.save(Path(save_to) / name) if save_to is not None else None
         raise WrongRewrite(name, trial.failure, where=where, saved=saved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,13 +27,17 @@ LSB = 1
 """Greatest difference of quantized outputs: a tie may round either way."""
 EIGHT_BITS_AND_MORE = frozenset({DType.i8, DType.u8, DType.i16, DType.u16})
 
+HEAVY = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+"""Ops that a rewrite may not multiply."""
+
 
 @dataclass(frozen=True)
 class Problem:
     """What does not hold.
 
     Args:
-        kind: `crash`, `cycle`, `verify`, `interface`, `float64`, `float32`, `int8`, `fixpoint` or `text`.
+        kind: `crash`, `cycle`, `verify`, `interface`, `text`, `float64`, `int8`, `cost`, `fixpoint` or
+            `float32`.
         message: One sentence with the numbers.
     """
 
@@ -74,6 +79,14 @@ def structure_problem(before: Graph, after: Graph) -> Problem | None:
     except Y10cError as error:
         found = error.message
     return Problem("text", found) if found else None
+
+
+def cost_problem(before: Graph, after: Graph) -> Problem | None:
+    """More heavy ops than before: a value that others read too is now computed twice."""
+    old, new = (Counter(op.name for op in g.walk() if op.name in HEAVY) for g in (before, after))
+    if new.total() <= old.total():
+        return None
+    return Problem("cost", f"{old.total()} convolutions and matrix products became {new.total()}")
 
 
 def meaning_problem(
