@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from y10c.testing.counterexample import Counterexample as Counterexample
     from y10c.testing.equivalence import assert_equivalent as assert_equivalent
     from y10c.testing.equivalence import check_pass as check_pass
-    from y10c.testing.check import check_rule as check_rule
     from y10c.testing.instances import Case as Case
-    from y10c.testing.proof import prove_rule as prove_rule
     from y10c.testing.proof import Proof as Proof
     from y10c.testing.proof import prove_rule as prove_rule
     from y10c.testing.random_models import models as models
@@ -39,11 +37,9 @@ _HOMES = {
     "check_rule": "check",
     "prove_rule": "proof",
     "arrays": "tensors",
-    "check_rule": "check",
     "models": "random_models",
     "op_instances": "tensors",
     "ops": "tensors",
-    "prove_rule": "proof",
     "tensor_types": "tensors",
 }
 __all__ = sorted(_HOMES)

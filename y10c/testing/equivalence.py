@@ -132,7 +132,8 @@ def _graphs_for(one: Pass) -> Source:
     def source(data: Any) -> Drawn:
         which = data.draw(st.integers(0, len(patterns)))
         if which < len(patterns):
-            return patterns[which](data)
+            drawn: Drawn = patterns[which](data)
+            return drawn
         case: Case = data.draw(models())
         return case.graph, case.feeds, ("random model",)
 
