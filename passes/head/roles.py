@@ -9,6 +9,9 @@ from y10c.ir.value import Op, Value
 PLAIN = frozenset(("Identity", "Cast", "Reshape", "Transpose", "QuantizeLinear", "DequantizeLinear"))
 """Ops that only move values or change how they are written."""
 
+CLASS_READERS = ("Sigmoid", "ReduceMax", "ArgMax")
+"""Ops that read class logits and never box logits: probabilities are made, or the best class is sought."""
+
 USUAL_BOX_CHANNELS = 64
 """Four sides of 16 bins (arXiv 2006.04388), in every published network of this family."""
 
@@ -20,20 +23,25 @@ def class_convs(pairs: Sequence[Sequence[Op]], tail: Collection[Op]) -> set[Op]:
         pairs: Two convolutions a scale.
         tail: The ops behind them.
     """
-    both = {conv for pair in pairs for conv in pair}
-    for entry in _class_entries(tail):
-        reached = _reached(entry, both)
-        if all(len(reached & set(pair)) == 1 for pair in pairs):
-            return reached
-        if reached == both:
-            return {_joined(pair, tail, entry) for pair in pairs}
+    convs = {conv for pair in pairs for conv in pair}
+    for name in CLASS_READERS:
+        values = [op.operands[0] for op in tail if op.name == name and op.operands[0] is not None]
+        entries = [(value, _reached(value, convs)) for value in values]
+        found = [_read_by(pair, entries, tail) for pair in pairs]
+        if None not in found:
+            return {conv for conv in found if conv is not None}
     return {_by_branch(pair, tail) for pair in pairs}
 
 
-def _class_entries(tail: Collection[Op]) -> list[Value]:
-    """Values that hold class logits: what goes into the sigmoid, or where classes are maximised."""
-    found = [op for name in ("Sigmoid", "ReduceMax", "ArgMax") for op in tail if op.name == name]
-    return [op.operands[0] for op in found if op.operands[0] is not None]
+def _read_by(pair: Sequence[Op], entries: Sequence[tuple[Value, set[Op]]], tail: Collection[Op]) -> Op | None:
+    """The convolution of a pair that one of some values comes from; None where none comes from the pair."""
+    for value, reached in entries:
+        here = reached & set(pair)
+        if len(here) == 1:
+            return here.pop()
+        if here:
+            return _joined(pair, tail, value)
+    return None
 
 
 def _reached(value: Value, convs: Collection[Op]) -> set[Op]:

@@ -108,7 +108,7 @@ def build(
     size: int = 32,
     end: str = "e2e",
     distribution: bool = True,
-    joined: bool = False,
+    joined: bool | str = False,
     seed: int = 0,
     bins: Sequence[float] | None = None,
     offset: float = 0.5,
@@ -119,7 +119,8 @@ def build(
         end: `e2e`, `center` (decoded for NMS), `nms` (with that op inside), `joined` (logits as the
             training graph gives them) or `nchw` (logits of each convolution).
         distribution: Whether box sides go through softmax.
-        joined: Whether class and box logits are concatenated first and split later.
+        joined: Whether class and box logits are concatenated first and split later; `scale` does so, and
+            decodes, at each scale on its own.
         bins: The distance of each bin, where it is not 0, 1, 2 …
         offset: Of the centers in their cells; YOLO has 0.5.
     """
@@ -177,10 +178,17 @@ def _decoded(
     strides: Sequence[int],
     size: int,
     distribution: bool,
-    joined: bool,
+    joined: bool | str,
     center: bool,
 ) -> tuple[str, str]:
     """Boxes `[1, 4, A]` in pixels and probabilities `[1, classes, A]`."""
+    if joined == "scale":
+        parts = [
+            _decoded(tape, [pair], classes, bins, [stride], size, distribution, True, center)
+            for pair, stride in zip(maps, strides, strict=True)
+        ]
+        boxes, scores = zip(*parts, strict=True)
+        return tape("Concat", *boxes, axis=2), tape("Concat", *scores, axis=2)
     if joined:
         flat = [
             tape("Reshape", tape("Concat", box, cls, axis=1), np.array([1, classes + 4 * bins, -1]))

@@ -24,7 +24,7 @@ HEADS = st.fixed_dictionaries(
         "strides": st.sampled_from([(8, 16), (8, 16, 32), (4, 8, 16, 32)]),
         "size": st.sampled_from([32, 64, 96, 160]),
         "distribution": st.booleans(),
-        "joined": st.booleans(),
+        "joined": st.sampled_from([False, True, "scale"]),
         "seed": st.integers(0, 99),
     }
 ).filter(lambda h: h["distribution"] or h["reg_max"] == 1)

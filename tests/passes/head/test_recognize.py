@@ -84,7 +84,7 @@ def test_other_networks_have_no_head_and_stay_as_they_are(shared: Path, name: st
         ("nchw", "raw", "unknown"),
     ],
 )
-@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize("joined", [False, True, "scale"])
 def test_every_end_gives_the_same_logits(
     make_head: Any, run: Any, end: str, kind: str, branch: str, joined: bool
 ) -> None:
@@ -103,7 +103,7 @@ def test_every_end_gives_the_same_logits(
 
 
 def test_as_many_classes_as_box_channels_are_told_apart_by_what_follows(make_head: Any) -> None:
-    for joined in (False, True):
+    for joined in (False, True, "scale"):
         head = make_head(classes=64, reg_max=16, joined=joined)
         found = recognize(y10c.load(head.model))
         assert found is not None
