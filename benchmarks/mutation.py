@@ -29,6 +29,8 @@ from y10c.testing.proof import prove_rule
 from y10c.testing.registered import registered_rules
 
 PROOF_SECONDS = 10.0
+THOROUGH = 3
+"""What survives the quick run is drawn so many times more, as a nightly run would."""
 UNCOUNTED = ("does not load", "merely raises")
 
 
@@ -52,6 +54,8 @@ def verdict(rule: Rule, original: Rule, examples: int) -> str:
         return applied
 
     trial = explore(change, FromPattern(rule), examples, 0, shrink=False)
+    if trial.failure is None and succeeded:
+        trial = explore(change, FromPattern(rule), THOROUGH * examples, 1, shrink=False)
     if trial.failure is not None:
         return f"killed: {trial.failure.problem.kind}"
     if raised and not succeeded:

@@ -87,7 +87,7 @@ def has_rounded_constants(graph: Graph) -> bool:
     if any(_is_rounded(v.tensor) for v in graph.constants if v.tensor is not None):
         return True
     floats = (v for op in graph.ops for v in op.attrs.values() if isinstance(v, float))
-    return any(v == np.float32(v) and not (v * _COARSE).is_integer() for v in floats)
+    return any(v == float(np.float32(v)) and not (v * _COARSE).is_integer() for v in floats)
 
 
 def _is_rounded(tensor: Tensor) -> bool:
