@@ -1,7 +1,7 @@
 """What ranking before decoding saves: the decode tail in onnxruntime, as exported against folded.
 
 Run `python benchmarks/head.py MODEL.onnx...`; each must have a one-to-one head that is decoded. The tails are
-cut out behind the last convolutions and fed the logits of one image, so that nothing else is timed. Runs
+cut out behind the last convolutions and fed seeded random logits, so that nothing else is timed. Runs
 alternate between the two, in one process.
 """
 

@@ -1,4 +1,4 @@
-"""What a target declares about quantization: which tensors take which grid. The framework inserts the rest."""
+"""What a target declares about quantization: which tensors take which grid."""
 
 from __future__ import annotations
 

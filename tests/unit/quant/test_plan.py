@@ -12,17 +12,18 @@ from y10c.quant.plan import QuantPlan, Tail, plan_quantization
 from y10c.rewrite import rewrite
 from y10c.targets.j6.scheme import SCHEME
 
-MODEL = """<ir_version: 8, opset_import: ["" : 17]>
+HALVES, QUARTERS = ", ".join(["0.5"] * 16), ", ".join(["0.25"] * 16)
+MODEL = f"""<ir_version: 8, opset_import: ["" : 17]>
 net (float[1,4,8,8] image) => (float[1,8,8,4] out, float[1,4,4,4] pooled)
-<float[4,4,1,1] w1 = {%s}, float[4,4,1,1] w2 = {%s}>
-{
+<float[4,4,1,1] w1 = {{{HALVES}}}, float[4,4,1,1] w2 = {{{QUARTERS}}}>
+{{
     conv = Conv(image, w1)
     gate = Sigmoid(conv)
     act = Mul(conv, gate)
     pooled = MaxPool<kernel_shape=[2,2], strides=[2,2]>(act)
     last = Conv(act, w2)
     out = Transpose<perm=[0,2,3,1]>(last)
-}""" % (("0.5," * 16)[:-1], ("0.25," * 16)[:-1])
+}}"""
 
 
 @pytest.fixture
