@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from y10c.ir.types import TensorType
 from y10c.rewrite import Rewriter, Rule, decline, op, rule, scalar_const, variables
 from y10c.rewrite.passes import RulePass
 
@@ -74,7 +75,7 @@ def fold_sub_into_conv(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.Conv(op.Mul(x, S, single_use=True), W, B.optional(), bind="conv"))
 def fold_mul_into_next_conv(rw: Rewriter, m: Any) -> Any:
     """Fold a factor into the Conv behind it; zeros that it pads with are not changed by a factor."""
-    if m.S.ndim > m.W.ndim:
+    if not isinstance(m.x.type, TensorType) or m.x.type.rank != m.W.ndim or m.S.ndim > m.W.ndim:
         return decline("the constant raises the rank")
     bias = None if m.B is None else rw.const(m.B)
     return rw.op.Conv(m.x, rw.const(m.W * m.S.reshape(())), bias, **m.conv.attrs)

@@ -55,12 +55,6 @@ def drop_reshape(rw: Rewriter, m: Any) -> Any:
     return m.x
 
 
-@rule(match=op.any_of("Squeeze", "Unsqueeze")(x, y.optional()), where=same_type)
-def drop_squeeze(rw: Rewriter, m: Any) -> Any:
-    """Drop a Squeeze or Unsqueeze of no axes."""
-    return m.x
-
-
 @rule(match=op.Flatten(x), where=same_type)
 def drop_flatten(rw: Rewriter, m: Any) -> Any:
     """Drop a Flatten of a matrix to itself."""
@@ -153,7 +147,6 @@ class DropNoops(RulePass):
         drop_dropout,
         drop_cast,
         drop_reshape,
-        drop_squeeze,
         drop_flatten,
         drop_transpose,
         drop_slice,

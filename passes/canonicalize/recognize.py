@@ -40,6 +40,8 @@ def recognize_gelu(rw: Rewriter, m: Any) -> Any:
     """Recognize `x * (1 + erf(x / sqrt 2)) / 2` as Gelu (arXiv 1606.08415)."""
     if abs(float(m.ROOT.reshape(())) - sqrt(2)) > 1e-6:
         return decline("the divisor is not the root of two")
+    if m.root.results[0].type != m.x.type:
+        return decline("a constant raises the rank")
     return rw.op.Gelu(m.x)
 
 
@@ -48,7 +50,7 @@ variance = op.ReduceMean(any_of(op.Pow(centred, 2.0), op.Mul(centred, centred)),
 normalized = op.Div(centred, op.Sqrt(op.Add(variance, EPS)))
 
 
-@rule(match=op.Add(op.Mul(normalized, GAMMA), BETA))
+@rule(match=op.Add(op.Mul(normalized, GAMMA.ranked(1)), BETA.ranked(1)))
 def recognize_layernorm(rw: Rewriter, m: Any) -> Any:
     """Recognize a LayerNormalization over the last axis (arXiv 1607.06450)."""
     rank = m.x.tensor_type.rank

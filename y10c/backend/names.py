@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from y10c.ir.graph import Graph
 from y10c.ir.value import Op, Value
+from y10c.ops.registry import find_spec
 
 
 class Namer:
@@ -46,7 +47,7 @@ class Namer:
 
     def result_name(self, value: Value) -> str:
         """The name of a result; empty for an optional one that nobody reads and that never had a name."""
-        if not value._uses and not value.name and value.index > 0:
+        if not value._uses and not value.name and _may_be_left_out(value):
             return ""
         return self.name(value)
 
@@ -72,3 +73,9 @@ class Namer:
             name, number = f"{wish}_{number}", number + 1
         self._taken.add(name)
         self._names[value] = name
+
+
+def _may_be_left_out(value: Value) -> bool:
+    assert value.producer is not None
+    spec = find_spec(value.producer.name)
+    return spec is not None and value.index < len(spec.results) and spec.results[value.index].optional
