@@ -25,7 +25,7 @@ WARNING_CODES: dict[str, str] = {
     "Y5101": "a plugin cannot be loaded",
     "Y5102": "two plugins use the same name",
 }
-"""What each code means; `y10c explain CODE` and the reference page are printed from here."""
+"""What each code means."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ ERROR_CODES: dict[str, str] = {
     "Y4002": "a graph failed verification after a pass: a bug of that pass",
     "Y4003": "rewrite rules undo each other and never settle",
 }
-"""What each code means; `y10c explain CODE` and the reference page are printed from here."""
+"""What each code means."""
 
 
 class Y10cError(Exception):
