@@ -58,7 +58,6 @@ def stages(head: str, method: str, legalization: tuple[Pass, ...] = ()) -> tuple
         legalization: The target's own passes.
     """
     from y10c.passes.head.fold import FoldHead
-
     from y10c.passes.int8.quantize_activations import QuantizeActivations
     from y10c.passes.int8.quantize_weights import QuantizeWeights
     from y10c.passes.observe.calibrate import Calibrate
