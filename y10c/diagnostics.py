@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 WARNING_CODES: dict[str, str] = {
     "Y5001": "calibration ran on generated data, so the accuracy is unknown",
     "Y5002": "the model holds nothing to quantize",
-    "Y5003": "a calibration file was skipped",
+    "Y5003": "a calibration file was skipped, or looks odd",
     "Y5004": "a part of the model falls back to the host or to float",
     "Y5005": "a figure rests on assumed numbers",
     "Y5006": "a part of the model was left out or replaced",

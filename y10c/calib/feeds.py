@@ -46,7 +46,7 @@ def open_feeds(inputs: Mapping[str, TensorType], path: Path) -> Feeds:
 
     Raises:
         DataError: See `open_dataset`.
-        ModelError: The network has several inputs, or a batch that one sample does not fill.
+        ModelError: The network has several inputs.
     """
     if len(inputs) != 1:
         raise ModelError(
@@ -55,11 +55,4 @@ def open_feeds(inputs: Mapping[str, TensorType], path: Path) -> Feeds:
             help="compile without --calibration, or make the other inputs constants",
         )
     ((name, kind),) = inputs.items()
-    shape = kind.static_shape
-    if shape and shape[0] != 1:
-        raise ModelError(
-            f"input {name!r} takes {shape[0]} samples at once, and calibration runs them one by one",
-            code="Y3003",
-            help="export the model with batch 1",
-        )
-    return Feeds({name: open_dataset(path, input_shape=shape, dtype=kind.dtype.numpy)})
+    return Feeds({name: open_dataset(path, input_shape=kind.static_shape, dtype=kind.dtype.numpy)})
