@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from y10c.ir.types import TensorType
+from y10c.ir.types import DType, TensorType
 from y10c.rewrite import Rewriter, Rule, decline, op, rule, scalar_const, variables
 from y10c.rewrite.passes import RulePass
 
 x, W, B, C = variables("x W B C")
 S = scalar_const("S")
+FLOATS = (DType.f16, DType.f32, DType.f64)
 conv = op.Conv(x, W, B.optional(0), bind="conv", single_use=True)
 gemm = op.Gemm(x, W, B.optional(), bind="gemm", single_use=True)
 
@@ -48,6 +49,8 @@ def fold_mul_into_conv(rw: Rewriter, m: Any) -> Any:
 def fold_div_into_conv(rw: Rewriter, m: Any) -> Any:
     """Fold a divisor for each channel into the Conv before it."""
     divisor = per_channel(m.C, m.W.shape[0], m.W.ndim)
+    if divisor is not None and np.any(divisor == 0):
+        return decline("a divisor is zero")
     if divisor is None:
         return decline("the constant does not go along the channels")
     weight = m.W / divisor.reshape(-1, *[1] * (m.W.ndim - 1))
@@ -91,7 +94,7 @@ def fold_mul_into_gemm(rw: Rewriter, m: Any) -> Any:
     return rw.op.Gemm(m.x, rw.const(m.W * factor), bias, **m.gemm.attrs)
 
 
-@rule(match=op.Add(op.MatMul(x.ranked(2), W.ranked(2), single_use=True), C))
+@rule(match=op.Add(op.MatMul(x.ranked(2).of(*FLOATS), W.ranked(2), single_use=True), C))
 def matmul_add_to_gemm(rw: Rewriter, m: Any) -> Any:
     """A MatMul of matrices and the Add of a bias are a Gemm."""
     if (

@@ -22,8 +22,8 @@ def scale_and_shift(m: Any) -> tuple[Any, Any]:
 
 
 def inference(m: Any) -> bool:
-    """The BatchNormalization computes statistics of its own, or its further results are read."""
-    return not m.bn.training_mode and len(m.root.results) == 1
+    """The BatchNormalization computes statistics of its own, or in another type than the weights."""
+    return not m.bn.training_mode and len(m.root.results) == 1 and m.GAMMA.dtype == m.VAR.dtype == m.W.dtype
 
 
 @rule(
@@ -66,7 +66,7 @@ def fold_bn_into_gemm(rw: Rewriter, m: Any) -> Any:
     """Fold BatchNormalization into the weights and the bias of the Gemm before it."""
     scale, shift = scale_and_shift(m)
     weight = m.W * (scale.reshape(-1, 1) if m.gemm.transB else scale)
-    bias = np.asarray(m.B) * m.gemm.beta * scale + shift
+    bias = np.asarray(m.B, m.W.dtype) * m.gemm.beta * scale + shift
     return rw.op.Gemm(m.x, rw.const(weight), rw.const(bias), **{**m.gemm.attrs, "beta": 1.0})
 
 
@@ -77,8 +77,8 @@ def fold_bn_into_gemm(rw: Rewriter, m: Any) -> Any:
 )
 def fold_bn_into_next_conv(rw: Rewriter, m: Any) -> Any:
     """Fold BatchNormalization into the unpadded Conv behind it: a padding of zeros would not be shifted."""
-    if m.bn.training_mode or len(m.bn.op.results) != 1:
-        return decline("the BatchNormalization computes statistics of its own")
+    if m.bn.training_mode or len(m.bn.op.results) != 1 or not m.GAMMA.dtype == m.VAR.dtype == m.W.dtype:
+        return decline("the BatchNormalization computes statistics of its own, or in another type")
     if np.any(m.conv.attrs.get("pads", 0)) or m.conv.auto_pad not in ("NOTSET", "VALID"):
         return decline("the Conv pads")
     scale, shift = scale_and_shift(m)

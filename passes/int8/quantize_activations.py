@@ -54,7 +54,7 @@ def _integer_constant(rewriter: Rewriter, graph: Graph, edge: Edge, params: Quan
         edge.value.numpy(), params.scale[0], params.zero_point[0] + lowest, bits=edge.grid.dtype.bits
     )
     integers = (signed.astype(np.int64) - lowest).astype(edge.grid.dtype.numpy)
-    with rewriter.before(edge.readers[0].op):
+    with rewriter.after(edge.value, graph):
         real: Value = rewriter.op.DequantizeLinear(rewriter.const(integers), scale, zero)
     return real
 

@@ -49,7 +49,7 @@ SCHEME = QuantScheme(
         **{name: OpScheme(data=(0,)) for name in ("Softmax", "Relu", "LeakyRelu", "Clip")},
         **{name: OpScheme(data=(0,)) for name in ("PRelu", "AveragePool", "GlobalAveragePool", "ReduceMean")},
         **{name: _MOVES for name in ("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze")},
-        **{name: _MOVES for name in ("Split", "Slice", "Resize", "DepthToSpace", "SpaceToDepth", "Pad")},
+        **{name: _MOVES for name in ("Split", "Slice", "Resize", "DepthToSpace", "SpaceToDepth")},
     },
     activation=Grid(DType.i8),
     wide=Grid(DType.i16),

@@ -134,7 +134,7 @@ class _Exporter:
             for result in op.results:
                 self.describe(proto, result, graph)
         for name, value in zip(graph.output_names, graph.outputs, strict=True):
-            if slots[name] is not value or self.namer.name(value) != name:
+            if self.namer.name(value) != name or (slots[name] is not value and graph is not self.graph):
                 proto.node.add(
                     op_type="Identity",
                     name=f"y10c/output/{name}",

@@ -64,7 +64,7 @@ class NoiseSource:
         try:
             geometry = self.preprocess.geometry(shape)
         except DataError:
-            return _noise(rng, shape).astype(dtype.numpy)
+            return np.asarray(_noise(rng, shape), dtype.numpy)
         images = [self._image(rng, *geometry) for _ in range(shape[0])]
         tensors = [self.preprocess.tensor(image, shape, np.dtype(dtype.numpy)) for image in images]
         return np.concatenate(tensors)

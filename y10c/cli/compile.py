@@ -70,7 +70,7 @@ def parse_shape(text: str) -> tuple[str, list[int]]:
     """
     name, _, extents = text.rpartition("=")
     parts = extents.split("x")
-    if not name or not all(p.isdigit() and int(p) > 0 for p in parts):
+    if not name or not all(p.isdecimal() and p.isascii() and int(p) > 0 for p in parts):
         raise UsageError(f"--shape {text} is not understood", help="write NAME=1x3x640x640")
     return name, [int(p) for p in parts]
 

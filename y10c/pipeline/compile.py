@@ -139,6 +139,8 @@ class _Compilation:
         self.models: dict[str, onnx.ModelProto] = {}
 
     def _open_feeds(self) -> Feeds:
+        if self.options.stop_after in ("original", "optimized"):
+            return Feeds()
         inputs = {value.name: value.tensor_type for value in self.graph.inputs}
         if self.options.calibration is not None:
             feeds = open_feeds(inputs, self.options.calibration)
@@ -175,7 +177,8 @@ class _Compilation:
         )
 
     def _metadata(self) -> dict[str, str]:
-        calibration = "generated images" if self.feeds.synthetic else f"{self.feeds.count} samples"
+        samples = f"{self.feeds.count} samples" if self.feeds else "none"
+        calibration = "generated images" if self.feeds.synthetic else samples
         return {
             "y10c.version": __version__,
             "y10c.target": self.target.name,
@@ -228,6 +231,8 @@ def require_static_inputs(graph: Graph, where: str) -> None:
         ModelError: An input is symbolic; the help shows the option to give.
     """
     for value in graph.inputs:
+        if 0 in (value.shape or ()):
+            raise ModelError(f"input {value.name!r} of shape {value.type} has no elements", where=where)
         if not value.tensor_type.is_static:
             shown = "x".join(str(d) if isinstance(d, int) else "?" for d in value.shape or ())
             raise ModelError(

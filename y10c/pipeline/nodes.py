@@ -13,13 +13,16 @@ from y10c.calib.feeds import Feeds
 from y10c.calib.similarity import Similarity
 from y10c.cost.report.data import NodeRow, OutputCosine
 from y10c.ir.graph import Graph
-from y10c.ir.types import DType
-from y10c.ir.value import Value
+from y10c.ir.types import DType, TensorType
+from y10c.ir.value import Op, Value
 from y10c.passes.observe.calibrate import Ranges
 from y10c.quant.plan import Edge, QuantPlan, Tail
 
 SAMPLES = 4
 """Cosines are taken over this many samples of the calibration data."""
+
+PAIRS = ("QuantizeLinear", "DequantizeLinear")
+"""Ops that stand for the types of tensors and not for work."""
 
 INTEGER_NAMES = {DType.i8: "si8", DType.u8: "ui8", DType.i16: "si16", DType.u16: "ui16"}
 """As in the vendor's log (published: S7)."""
@@ -65,7 +68,8 @@ def compare_nodes(
     compared = compared_outputs(graph, tail)
     wanted = {v.name: _seen_name(v, edges) for v in values} | {n: n for n in compared.values()}
     calibrated, quantized = _cosines(models, wanted, feeds.limited(SAMPLES))
-    rows = tuple(_row(v, edges.get(v), plan, ranges, calibrated, quantized) for v in values)
+    integer = {v.producer: _row(v, edges.get(v), plan, ranges, calibrated, quantized) for v in values}
+    rows = tuple(integer.get(op) or _float_row(op, plan) for op in graph.ops if op.name not in PAIRS)
     return NodeReport(rows, tuple(OutputCosine(n, quantized[t]) for n, t in compared.items()))
 
 
@@ -116,6 +120,18 @@ def _cosines(
     return first, second
 
 
+def _float_row(op: Op, plan: QuantPlan) -> NodeRow:
+    """An op that stays float: on the CPU, unless it only moves what leaves the chip."""
+    scheme = plan.scheme.ops.get(op.name)
+    kind = op.results[0].type
+    return NodeRow(
+        node=op.location or op.results[0].name,
+        op=op.kind.removeprefix("y10c."),
+        unit="BPU" if scheme is not None and scheme.keeps_scale else "CPU",
+        dtype=str(kind.dtype.numpy).upper() if isinstance(kind, TensorType) else "",
+    )
+
+
 def _row(
     value: Value,
     edge: Edge | None,
@@ -129,7 +145,7 @@ def _row(
     return NodeRow(
         node=op.location or value.name,
         op=op.kind.removeprefix("y10c."),
-        unit="BPU" if op in plan.integer_ops else "CPU",
+        unit="BPU",
         threshold=max(map(abs, ranges[edge.group])) if edge is not None else None,
         calibrated_cosine=calibrated[value.name],
         quantized_cosine=quantized[value.name],

@@ -71,7 +71,7 @@ def _notes(result: Result) -> list[str]:
         return [
             "Calibrated on generated images: ranges and cosines say nothing of the accuracy on real ones."
         ]
-    return [f"Calibrated on {result.samples} samples."]
+    return [f"Calibrated on {result.samples} samples."] if result.samples else []
 
 
 def tensor_row(name: str, value: Value) -> TensorRow:

@@ -44,7 +44,7 @@ def read_settings(path: Path) -> Settings:
         ConfigError: The file is missing, not YAML, or a value is of the wrong kind; the place is named.
     """
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
         content = YAML().load(path.read_text(encoding="utf-8"))
@@ -54,6 +54,8 @@ def read_settings(path: Path) -> Settings:
         mark = error.problem_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark is not None else str(path)
         raise ConfigError(f"the config is not YAML: {error.problem}", where=place) from None
+    except (UnicodeDecodeError, YAMLError) as error:
+        raise ConfigError(f"the config is not YAML: {error}", where=str(path)) from None
     if not isinstance(content, dict):
         raise ConfigError(
             "the config holds no groups", where=str(path), help="it starts with model_parameters:"

@@ -78,7 +78,11 @@ def plan_quantization(graph: Graph, scheme: QuantScheme, tail: Collection[Op] = 
     """
     plan = QuantPlan(scheme)
     float_ops = _float_ops(graph, scheme, set(tail))
-    plan.integer_ops = {op for op in graph.ops if op.name in scheme.ops and op not in float_ops}
+    plan.integer_ops = {
+        op
+        for op in graph.ops
+        if op.name in scheme.ops and op not in float_ops and _is_real(op, scheme.ops[op.name])
+    }
     groups = _scale_groups(plan)
     for value in _candidates(graph):
         readers = tuple(use for use in value.uses if _reads_integers(use, plan))
@@ -97,6 +101,13 @@ def _candidates(graph: Graph) -> Iterator[Value]:
     yield from graph.constants
     for op in graph.ops:
         yield from op.results
+
+
+def _is_real(op: Op, scheme: OpScheme) -> bool:
+    """True where the op computes on float32 throughout: half floats and integers stay what they are."""
+    read = [v for i, v in enumerate(op.operands) if v is not None and scheme.reads_activation(i)]
+    weight = op.operand(scheme.weight) if scheme.weight is not None else None
+    return all(map(_is_float32, [*read, *op.results, *([weight] if weight is not None else [])]))
 
 
 def _is_float32(value: Value) -> bool:

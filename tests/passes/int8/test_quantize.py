@@ -135,10 +135,10 @@ def test_a_wrong_order_is_a_sentence() -> None:
 
 
 def test_a_grouped_transposed_weight_has_one_scale() -> None:
-    assert weight_axis(Op("ConvTranspose", attrs={"group": 2}), 1) is None
-    assert weight_axis(Op("ConvTranspose"), 1) == 1
-    assert weight_axis(Op("Gemm", attrs={"transB": 1}), 0) == 0
-    assert weight_axis(Op("Gemm"), 0) == 1
+    assert weight_axis(Op("ConvTranspose", attrs={"group": 2}), 1, 4) is None
+    assert weight_axis(Op("ConvTranspose"), 1, 4) == 1
+    assert weight_axis(Op("Gemm", attrs={"transB": 1}), 0, 2) == 0
+    assert weight_axis(Op("Gemm"), 0, 2) == 1
 
 
 def test_biases_fit_int32() -> None:
