@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from y10c.rewrite.passes import Pass
@@ -68,9 +67,3 @@ def stages(head: str, method: str, legalization: tuple[Pass, ...] = ()) -> tuple
         Stage("calibrated", (Calibrate(method), QuantizeActivations()), "calibrated_model"),
         Stage("ptq", (QuantizeWeights(),), "ptq_model"),
     )
-
-
-def all_passes(pipeline: tuple[Stage, ...]) -> Iterator[Pass]:
-    """Every pass of a pipeline in order."""
-    for stage in pipeline:
-        yield from stage.passes
