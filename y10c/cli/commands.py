@@ -26,6 +26,9 @@ COMMANDS: dict[str, Command] = {
     "info": Command(
         "y10c.cli.info:info", "Show what a model is: head, ops, parameters, MACs, inputs, outputs."
     ),
+    "explain": Command(
+        "y10c.cli.explain:explain", "Show one node: which rules fired at it, and why others did not."
+    ),
     "doctor": Command("y10c.cli.doctor:doctor", "Show what y10c finds on this machine, and what is missing."),
     "rules": Command("y10c.cli.rules:rules", "List and check the registered rewrite rules."),
 }

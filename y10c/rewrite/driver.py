@@ -85,8 +85,10 @@ class _Driver(Listener):
             self.rewriter.by = rule.name
             read = [v.producer for v in reads(op) if v.producer is not None]
             if rule.apply(self.rewriter, op):
-                self.count(rule, op)
                 self.stats.erased += self.rewriter.erase_dead(read)
+                for listener in self.rewriter.listeners:
+                    listener.applied(rule.name, op)
+                self.count(rule, op)
                 return
 
     def rules_for(self, name: str) -> list[Rule]:

@@ -28,6 +28,9 @@ class Listener:
     def replaced(self, old: Value, new: Value) -> None:
         """Every use of `old` now reads `new`."""
 
+    def applied(self, rule: str, root: Op) -> None:
+        """A rule fired at `root`, which is out of the graph now, as is whatever died with it."""
+
 
 class RewriteError(InternalError):
     """A change that would break the graph; the transaction around it is rolled back."""
