@@ -1,0 +1,1 @@
+"""How two models differ, tensor by tensor: the node table, agreement of outputs and detections, the page."""
