@@ -99,6 +99,9 @@ def _match_at(pattern: OpPattern, op: Op, known: Bindings, attempt: Attempt) -> 
     if op.name not in pattern.names:
         attempt.fail(f"{op.name} is not {' or '.join(pattern.names)}", op)
         return
+    if op.version is not None:
+        attempt.fail(f"{op.name} means what it meant in version {op.version} of its schema", op)
+        return
     attempt.steps += 1
     bound = _bind_attrs(pattern, op, known, attempt)
     if bound is None:
@@ -173,7 +176,9 @@ def _match_value(
 
 
 def _match_absent(pattern: Pattern, known: Bindings, attempt: Attempt, reader: Op) -> Iterator[Bindings]:
-    if isinstance(pattern, Var) and pattern.is_optional:
+    if isinstance(pattern, Var) and isinstance(known.get(pattern.name), Value):
+        attempt.fail(f"{reader.name} has no operand {pattern.name}, which is there elsewhere", reader)
+    elif isinstance(pattern, Var) and pattern.is_optional:
         yield {**known, pattern.name: pattern.absent}
     else:
         attempt.fail(f"{reader.name} has no operand {describe(pattern)}", reader)
@@ -209,8 +214,7 @@ def _var_problem(pattern: Var, value: Value, known: Bindings) -> str:
         return "is not constant"
     if pattern.single and (value.tensor is None or np.prod(value.tensor.shape) != 1):
         return "is not a single number"
-    other = known.get(pattern.name)
-    if isinstance(other, Value) and not _same(other, value):
+    if pattern.name in known and not _same(known[pattern.name], value):
         return "is not the value of that name elsewhere"
     if not (pattern.dtypes or pattern.ranks):
         return ""
@@ -223,8 +227,9 @@ def _var_problem(pattern: Var, value: Value, known: Bindings) -> str:
     return ""
 
 
-def _same(a: Value, b: Value) -> bool:
-    return a is b or (a.tensor is not None and a.tensor == b.tensor)
+def _same(a: Any, b: Value) -> bool:
+    """True for one value and for equal constants; an operand that was left out is no value."""
+    return a is b or (isinstance(a, Value) and a.tensor is not None and a.tensor == b.tensor)
 
 
 def _all_equal(value: Value, number: float) -> bool:
