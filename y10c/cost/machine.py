@@ -19,6 +19,10 @@ def _known_source(source: str) -> str:
     return source
 
 
+Source = Annotated[str, AfterValidator(_known_source)]
+"""Where a fact comes from, in one of the forms that reports tell apart."""
+
+
 class _Data(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,7 +32,7 @@ class Number(_Data):
 
     value: float
     unit: str = ""
-    source: Annotated[str, AfterValidator(_known_source)]
+    source: Source
 
 
 class MacArray(_Data):
@@ -103,7 +107,7 @@ class Machine(_Data):
         """Every number of the march with its path, e.g. `memory.on_chip_bytes`."""
         return tuple(
             SourcedNumber(path, number.value, number.unit, number.source)
-            for path, number in _numbers_in(self, "")
+            for path, number in numbers_in(self, "")
         )
 
     def assumed(self) -> tuple[SourcedNumber, ...]:
@@ -126,7 +130,8 @@ class Machine(_Data):
         return Machine.model_validate(data)
 
 
-def _numbers_in(data: BaseModel, prefix: str) -> Iterator[tuple[str, Number]]:
+def numbers_in(data: BaseModel, prefix: str) -> Iterator[tuple[str, Number]]:
+    """Every number inside a model of data, with its path."""
     for name in type(data).model_fields:
         value = getattr(data, name)
         children = value.items() if isinstance(value, dict) else [("", value)]
@@ -135,7 +140,7 @@ def _numbers_in(data: BaseModel, prefix: str) -> Iterator[tuple[str, Number]]:
             if isinstance(child, Number):
                 yield path, child
             elif isinstance(child, BaseModel):
-                yield from _numbers_in(child, f"{path}.")
+                yield from numbers_in(child, f"{path}.")
 
 
 @lru_cache
