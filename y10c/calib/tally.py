@@ -67,7 +67,12 @@ def compile_tally() -> Tallier:
     }
     result = numba.types.UniTuple(numba.float32, 2)
     signature = result(
-        readable["float32"], readable["uint32"], numba.uint64[::1], numba.int64[::1], numba.int64[::1]
+        readable["float32"],
+        readable["uint32"],
+        numba.uint64[::1],
+        numba.int64[::1],
+        numba.int64[::1],
+        numba.int64[::1],
     )
     compiled = numba.njit(signature, nogil=True)(_tally_loop)
     local = threading.local()
@@ -75,8 +80,9 @@ def compile_tally() -> Tallier:
     def tally_compiled(block: NDArray[np.float32], counts: Totals, lows: Totals) -> tuple[float, float]:
         # The loop leaves the table as empty as it found it.
         if not hasattr(local, "table"):
-            local.table = np.zeros(BINS, np.uint64)
-        return compiled(block, block.view(np.uint32), local.table, counts, lows)  # type: ignore[no-any-return]
+            local.table, local.occupied = np.zeros(BINS, np.uint64), np.zeros(BINS, np.int64)
+        found = compiled(block, block.view(np.uint32), local.table, local.occupied, counts, lows)
+        return found  # type: ignore[no-any-return]
 
     return tally_compiled
 
@@ -85,6 +91,7 @@ def _tally_loop(
     values: NDArray[np.float32],
     bits: NDArray[np.uint32],
     table: NDArray[np.uint64],
+    occupied: NDArray[np.int64],
     counts: Totals,
     lows: Totals,
 ) -> tuple[np.float32, np.float32]:
@@ -99,10 +106,16 @@ def _tally_loop(
         if value > high:
             high = value
         table[word >> np.uint32(16)] += one | np.uint64(word & np.uint32(0xFFFF))
+    # Two loops: in one, the compiler masks its stores, and a masked store into a page that was never written
+    # costs a fault on each of the 65,536 bins, 12 ms a call.
+    number = 0
     for bin in range(table.size):
+        occupied[number] = bin
+        number += table[bin] != np.uint64(0)
+    for i in range(number):
+        bin = occupied[i]
         total = table[bin]
-        if total:
-            counts[bin] += np.int64(total >> np.uint64(40))
-            lows[bin] += np.int64(total & (one - np.uint64(1)))
-            table[bin] = np.uint64(0)
+        counts[bin] += np.int64(total >> np.uint64(40))
+        lows[bin] += np.int64(total & (one - np.uint64(1)))
+        table[bin] = np.uint64(0)
     return low, high
