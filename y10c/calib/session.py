@@ -88,7 +88,7 @@ def exposed_model(model: Any, tensors: Sequence[str]) -> bytes:
     """
     import onnx
 
-    copy = _copy_of(model)
+    copy = model_copy(model)
     graph = copy.graph
     computed = dict.fromkeys(name for node in graph.node for name in node.output if name)
     known = {*computed, *(one.name for one in graph.input)}
@@ -111,7 +111,8 @@ def input_names(model: bytes) -> list[str]:
     return [one.name for one in graph.input if one.name not in constants]
 
 
-def _copy_of(model: Any) -> Any:
+def model_copy(model: Any) -> Any:
+    """A ModelProto of the caller's own from a path, bytes or another ModelProto."""
     import onnx
 
     if isinstance(model, str | Path):
