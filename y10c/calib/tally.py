@@ -81,8 +81,8 @@ def compile_tally() -> Tallier:
         # The loop leaves the table as empty as it found it.
         if not hasattr(local, "table"):
             local.table, local.occupied = np.zeros(BINS, np.uint64), np.zeros(BINS, np.int64)
-        found = compiled(block, block.view(np.uint32), local.table, local.occupied, counts, lows)
-        return found  # type: ignore[no-any-return]
+        scratch = local.table, local.occupied
+        return compiled(block, block.view(np.uint32), *scratch, counts, lows)  # type: ignore[no-any-return]
 
     return tally_compiled
 
