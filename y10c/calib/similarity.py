@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from y10c.errors import DataError
 
 
+_BLOCK = 1 << 13
+"""Elements taken at a time: float64 copies stay in the cache, and products below BLAS's threads."""
+
+
 @dataclass
 class Similarity:
     """Running sums over pairs (reference, candidate), in float64.
@@ -37,13 +41,15 @@ class Similarity:
                 where=sample or None,
                 help="compare tensors that stand for the same values in the same layout",
             )
-        a = reference.astype(np.float64).reshape(-1)
-        b = candidate.astype(np.float64).reshape(-1)
-        finite = np.isfinite(a) & np.isfinite(b)
-        if not finite.all():
-            self.nonfinite += int(a.size - np.count_nonzero(finite))
-            a, b = a[finite], b[finite]
-        self._add(a, b, sample)
+        one, other = reference.reshape(-1), candidate.reshape(-1)
+        for start in range(0, one.size, _BLOCK):
+            a = one[start : start + _BLOCK].astype(np.float64)
+            b = other[start : start + _BLOCK].astype(np.float64)
+            finite = np.isfinite(a) & np.isfinite(b)
+            if not finite.all():
+                self.nonfinite += int(a.size - np.count_nonzero(finite))
+                a, b = a[finite], b[finite]
+            self._add(a, b, sample)
 
     def merge(self, other: Similarity) -> None:
         """Add the sums of another accumulator."""
