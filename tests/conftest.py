@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -20,3 +23,27 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no test data: {folder} does not exist")
     return folder
+
+
+LEAST_SCORE, BOX, SCORE, TIE = 1e-3, 0.05, 1e-4, 1e-5
+"""Rows that count; how far apart partners may be in pixels and score; scores that may swap places."""
+
+
+@pytest.fixture
+def same_detections() -> Callable[[Any, Any], None]:
+    """Asserts of two f32[N,6] that each row has a partner on the other side and order differs only in ties."""
+
+    def agree(ours: Any, theirs: Any) -> None:
+        for a, b in ((ours, theirs), (theirs, ours)):
+            last = b[-1, 4] + TIE if b[-1, 4] > LEAST_SCORE else LEAST_SCORE
+            for row in a[a[:, 4] > last]:
+                near = (
+                    (b[:, 5] == row[5])
+                    & (np.abs(b[:, :4] - row[:4]).max(axis=1) <= BOX)
+                    & (np.abs(b[:, 4] - row[4]) <= SCORE)
+                )
+                assert near.any(), row
+        counted = min((ours[:, 4] > LEAST_SCORE).sum(), (theirs[:, 4] > LEAST_SCORE).sum())
+        assert np.abs(ours[:counted, 4] - theirs[:counted, 4]).max(initial=0) <= TIE
+
+    return agree
