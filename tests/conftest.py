@@ -31,7 +31,7 @@ LEAST_SCORE, BOX, SCORE, TIE = 1e-3, 0.05, 1e-4, 1e-5
 
 @pytest.fixture
 def same_detections() -> Callable[[Any, Any], None]:
-    """Asserts of two f32[N,6] that each row has a partner on the other side and order differs only in ties."""
+    """Asserts of two f32[N,6] that rows have partners and swap places only in ties."""
 
     def agree(ours: Any, theirs: Any) -> None:
         for a, b in ((ours, theirs), (theirs, ours)):
