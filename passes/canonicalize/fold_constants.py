@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from y10c.frontend.scalars import make_scalar_operands
 from y10c.ir.graph import Graph
 from y10c.ir.types import TensorType, more_precise
 from y10c.ir.value import Op
@@ -94,6 +95,7 @@ class FoldConstants(RulePass):
 def refine_types(rewriter: Rewriter) -> None:
     """Infer again what is not static: raw exports compute shapes in the graph, known once they are folded."""
     for matched in rewriter.graph.ops:
+        make_scalar_operands(rewriter, matched)
         if all(isinstance(r.type, TensorType) and r.type.is_static for r in matched.results):
             continue
         types = infer_types(

@@ -10,6 +10,7 @@ import onnx
 from y10c.errors import ModelError, VerifyError
 from y10c.frontend.protos import read_attribute, read_tensor, read_type
 from y10c.frontend.read import read_model
+from y10c.frontend.scalars import make_scalars
 from y10c.frontend.shapes import inferred_graph, nested_graphs, set_input_shapes, value_types
 from y10c.frontend.upgrade import upgrade
 from y10c.ir.attrs import Attrs
@@ -66,6 +67,7 @@ class _Importer:
         graph.info = self.info
         self.fill(graph, self.proto.graph, inferred_graph(self.proto), {})
         upgrade(graph)
+        make_scalars(graph)
         try:
             verify(graph, types=False)
         except VerifyError as error:
