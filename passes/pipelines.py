@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from y10c.quant.options import QuantOptions
 from y10c.rewrite.passes import Pass
 
 
@@ -48,12 +49,12 @@ class Stage:
     file: str
 
 
-def stages(head: str, method: str, legalization: tuple[Pass, ...] = ()) -> tuple[Stage, ...]:
+def stages(head: str, quant: QuantOptions, legalization: tuple[Pass, ...] = ()) -> tuple[Stage, ...]:
     """The stages of `y10c compile`, in the order in which their files are written.
 
     Args:
         head: `raw`, `e2e` or `keep`.
-        method: How calibration chooses ranges.
+        quant: How the graph is quantized.
         legalization: The target's own passes.
     """
     from y10c.passes.head.fold import FoldHead
@@ -61,9 +62,17 @@ def stages(head: str, method: str, legalization: tuple[Pass, ...] = ()) -> tuple
     from y10c.passes.int8.quantize_weights import QuantizeWeights
     from y10c.passes.observe.calibrate import Calibrate
 
+    calibrate = Calibrate(
+        method=quant.method,
+        percentile=quant.percentile,
+        wide_edges=quant.wide_edges,
+        workers=quant.workers,
+        table=quant.calibration_table,
+        float_nodes=tuple(sorted(n for n, kind in quant.node_types.items() if kind == "float32")),
+    )
     return (
         Stage("original", (), "original_float_model"),
         Stage("optimized", (*canonicalization(), FoldHead(head), *legalization), "optimized_float_model"),
-        Stage("calibrated", (Calibrate(method), QuantizeActivations()), "calibrated_model"),
+        Stage("calibrated", (calibrate, QuantizeActivations()), "calibrated_model"),
         Stage("ptq", (QuantizeWeights(),), "ptq_model"),
     )

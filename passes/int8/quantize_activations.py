@@ -10,7 +10,7 @@ import numpy as np
 from y10c.ir.graph import Graph
 from y10c.ir.types import QuantParams
 from y10c.ir.value import Value
-from y10c.passes.observe.calibrate import Ranges
+from y10c.passes.observe.ranges import Ranges
 from y10c.quant.plan import Edge, QuantPlan
 from y10c.quant.qparams import integer_range, quantize
 from y10c.rewrite.passes import Pass, PassContext
@@ -31,7 +31,8 @@ class QuantizeActivations(Pass):
         ranges: Ranges = context.tables[Ranges]
         rewriter = Rewriter(graph, context.listeners, by=self.name)
         for edge in plan.edges:
-            params = edge.grid.params(*ranges[edge.group])
+            found = ranges[edge.group]
+            params = edge.grid.params(found.low, found.high)
             real = (_integer_constant if edge.value.is_constant else _pair)(rewriter, graph, edge, params)
             for use in edge.readers:
                 rewriter.set_operand(use.op, use.index, real)

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from y10c import progress
 from y10c.backend.names import Namer
 from y10c.calib.collect import collect
 from y10c.calib.feeds import Feeds
-from y10c.calib.observers import observe
+from y10c.calib.observers import Range
 from y10c.calib.sketch import Sketch
+from y10c.calib.table import CalibrationTable
 from y10c.errors import DataError
 from y10c.ir.graph import Graph
-from y10c.ir.value import Value
+from y10c.ir.value import Op, Value
+from y10c.passes.observe.ranges import SEARCH, Ranges, RangeSearch, exponent_of
 from y10c.quant.plan import Edge, QuantPlan, Tail, plan_quantization
 from y10c.quant.scheme import QuantScheme
 from y10c.rewrite.passes import Pass, PassContext
 
-
-class Ranges(dict[Value, tuple[float, float]]):
-    """Least and greatest real value to cover, by the group of a planned edge (see `Edge.group`)."""
+KNOWN_INPUT_SHARE = 0.25
+"""An input's known range is taken where the data fills at least this share of it; else the data has other
+units. assumed."""
 
 
 class Sketches(dict[str, Sketch]):
@@ -30,33 +33,58 @@ class Sketches(dict[str, Sketch]):
 
 @dataclass(frozen=True)
 class Calibrate(Pass):
-    """Observe the tensors that the target quantizes, in one pass over the data, and choose their ranges."""
+    """Observe the tensors that the target quantizes, in one pass over the data, and choose their ranges.
+
+    Args:
+        method: `search`, or a key of `y10c.calib.observers.METHODS`.
+        percentile: For `percentile`, in percent.
+        wide_edges: 16 bits on tensors that no multiply-accumulate reads.
+        workers: Processes that run the data; below 2, threads.
+        table: A calibration table to take instead of running the data.
+        float_nodes: Locations of nodes that stay float.
+    """
 
     name: ClassVar[str] = "calibrate"
     establishes: ClassVar[frozenset[str]] = frozenset({"Calibrated"})
 
-    method: str = "min-max"
+    method: str = "search"
+    percentile: float = 99.99
+    wide_edges: bool = True
+    workers: int = 0
+    table: Path | None = None
+    float_nodes: tuple[str, ...] = ()
 
     def run(self, graph: Graph, context: PassContext) -> None:
         """Leave `QuantPlan`, `Sketches` and `Ranges` in the context; the graph keeps its ops."""
-        tail: Tail = context.tables.get(Tail, Tail())
+        tail: Tail = context.tables.setdefault(Tail, Tail())
         name_values(graph)
-        plan = plan_quantization(graph, context.tables[QuantScheme], tail)
+        tail.update(_named_ops(graph, self.float_nodes))
+        plan = plan_quantization(graph, context.tables[QuantScheme], tail, wide_edges=self.wide_edges)
         context.tables[QuantPlan] = plan
-        observed = [v.name for v in plan.observed]
-        sketches = observe_tensors(graph, observed, context.tables[Feeds])
-        context.tables[Sketches] = sketches
-        context.tables[Ranges] = choose_ranges(plan, sketches, self.method)
+        feeds: Feeds = context.tables[Feeds]
+        if self.table is not None:
+            table = CalibrationTable.load(self.table)
+            context.tables[Sketches] = sketches_from(table, plan.observed, str(self.table))
+        else:
+            table = CalibrationTable()
+            context.tables[Sketches] = observe_tensors(graph, plan.observed, feeds, self.workers)
+        ranges = choose_ranges(plan, context.tables[Sketches], RangeSearch(self.method, self.percentile))
+        ranges.update(known_inputs(plan, context.tables[Sketches], feeds))
+        if self.method == SEARCH:
+            ranges.update(ranges_from(table, plan))
+        context.tables[Ranges] = ranges
+        context.tables[CalibrationTable] = calibration_table(plan, context.tables[Sketches], ranges, feeds)
 
 
-def observe_tensors(graph: Graph, names: list[str], feeds: Feeds) -> Sketches:
-    """Sketches of the named tensors over all samples, under a progress bar."""
-    if not names:
+def observe_tensors(graph: Graph, values: list[Value], feeds: Feeds, workers: int = 0) -> Sketches:
+    """Sketches of tensors over all samples, under a progress bar."""
+    if not values:
         return Sketches()
+    names = [v.name for v in values]
     with progress.counter("calibrating") as report:
-        sketches = Sketches(collect(graph.to_onnx(), names, feeds, progress=report))
+        found = collect(graph.to_onnx(), names, feeds, workers=workers, progress=report)
     feeds.report_findings()
-    return sketches
+    return Sketches(found)
 
 
 def name_values(graph: Graph) -> None:
@@ -69,25 +97,97 @@ def name_values(graph: Graph) -> None:
             result.name = namer.name(result)
 
 
-def choose_ranges(plan: QuantPlan, sketches: Sketches, method: str) -> Ranges:
+def choose_ranges(plan: QuantPlan, sketches: Sketches, search: RangeSearch) -> Ranges:
     """A range for each group of edges, over everything that its members saw.
 
     Raises:
         DataError: The data never reached a tensor.
     """
-    members: dict[Value, list[Edge]] = defaultdict(list)
-    for edge in plan.edges:
-        members[edge.group].append(edge)
     ranges = Ranges()
-    for group, edges in members.items():
-        seen = Sketch.merged(_sketch(edge.value, sketches) for edge in edges)
-        grid = edges[0].grid
-        found = observe(seen, method, bits=grid.dtype.bits, symmetric=grid.symmetric)
-        ranges[group] = (found.low, found.high)
+    for group, edges in plan.groups.items():
+        constant = all(edge.value.is_constant for edge in edges)
+        chosen = RangeSearch("min-max") if constant else search
+        ranges[group] = chosen.choose(group_sketch(plan, edges, sketches), edges[0].grid, exponent_of(edges))
     return ranges
 
 
-def _sketch(value: Value, sketches: Sketches) -> Sketch:
+def group_sketch(plan: QuantPlan, edges: list[Edge], sketches: Mapping[str, Sketch]) -> Sketch:
+    """What was seen of the tensors of a group.
+
+    Raises:
+        DataError: The data never reached one of them.
+    """
+    return Sketch.merged(_sketch(e.value, sketches) for e in edges if plan.is_source(e))
+
+
+def known_inputs(plan: QuantPlan, sketches: Sketches, feeds: Feeds) -> Ranges:
+    """The ranges of inputs whose preprocessing says what values there can be."""
+    found = Ranges()
+    for edge in plan.edges:
+        data = feeds.get(edge.value.name) if edge.value.producer is None else None
+        expected = data.expected if data is not None and not data.synthetic else None
+        seen = sketches.get(edge.value.name)
+        if expected is None or seen is None or seen.empty:
+            continue
+        low, high = min(expected[0], 0.0), max(expected[1], 0.0)
+        fills = max(seen.high, -seen.low) >= KNOWN_INPUT_SHARE * max(high, -low)
+        if low <= seen.low and seen.high <= high and fills:
+            found[edge.group] = Range(low, high, "known from the preprocessing")
+    return found
+
+
+def sketches_from(table: CalibrationTable, values: list[Value], where: str) -> Sketches:
+    """The sketches of tensors from a table, by lineage.
+
+    Raises:
+        DataError: The table says nothing of a tensor.
+    """
+    found = Sketches()
+    for value in values:
+        sketch = table.sketch((value.name, *value.lineage))
+        if sketch is None:
+            raise DataError(
+                f"the calibration table says nothing of tensor {value.name!r}",
+                code="Y3102",
+                where=where,
+                help="it belongs to another model: calibrate again with --save-calibration",
+            )
+        found[value.name] = sketch
+    return found
+
+
+def ranges_from(table: CalibrationTable, plan: QuantPlan) -> Ranges:
+    """Ranges that a table states itself for this kind of grid, for the groups whose lineage it knows."""
+    if table.meta.get("symmetric") is not plan.scheme.activation.symmetric:
+        return Ranges()
+    stated = {e.group: table.range((e.value.name, *e.value.lineage)) for e in plan.edges if plan.is_source(e)}
+    return Ranges({group: found for group, found in stated.items() if found is not None})
+
+
+def calibration_table(plan: QuantPlan, sketches: Sketches, ranges: Ranges, feeds: Feeds) -> CalibrationTable:
+    """What calibration learned as a table, by each tensor's first lineage name."""
+    named = {
+        (*e.value.lineage, e.value.name)[0]: e
+        for e in plan.edges
+        if plan.is_source(e) and not e.value.is_constant
+    }
+    return CalibrationTable(
+        {name: _sketch(e.value, sketches) for name, e in named.items()},
+        {name: ranges[e.group] for name, e in named.items()},
+        {
+            "samples": feeds.count,
+            "synthetic": feeds.synthetic,
+            "symmetric": plan.scheme.activation.symmetric,
+        },
+    )
+
+
+def _named_ops(graph: Graph, names: tuple[str, ...]) -> list[Op]:
+    wanted = set(names)
+    return [op for op in graph.ops if op.location in wanted or any(r.name in wanted for r in op.results)]
+
+
+def _sketch(value: Value, sketches: Mapping[str, Sketch]) -> Sketch:
     if value.is_constant:
         return Sketch.of(value.numpy())
     if value.name not in sketches:

@@ -36,11 +36,35 @@ def compile(
     ] = None,
     stop_after: Annotated[str, typer.Option(help="original, optimized, calibrated or ptq.")] = "ptq",
     limit: Annotated[int | None, typer.Option(min=1, help="Use at most this many samples.")] = None,
-    method: Annotated[str, typer.Option(help="How ranges are chosen: min-max, mse, kl …")] = "min-max",
+    scheme: Annotated[
+        str, typer.Option(help="target: zero points where the target allows them; symmetric: none.")
+    ] = "target",
+    method: Annotated[
+        str, typer.Option(help="How ranges are chosen: search, min-max, percentile, mse, kl or entropy.")
+    ] = "search",
+    percentile: Annotated[float, typer.Option(help="For --method percentile, in percent.")] = 99.99,
+    mixed: Annotated[
+        str, typer.Option(help="Which tensors get 16 bits: auto measures it, off gives none, or a JSON file.")
+    ] = "auto",
+    int16_macs: Annotated[
+        str, typer.Option(help="Greatest share of MACs with a 16-bit operand, such as 10%.")
+    ] = "10%",
+    latency: Annotated[
+        str | None, typer.Option(help="Greatest growth of the estimated latency instead, such as +5%.")
+    ] = None,
+    effort: Annotated[str, typer.Option(help="fast, default or best: how much is measured.")] = "default",
+    save_calibration: Annotated[
+        Path | None, typer.Option(help="Write what calibration saw, as JSON that can be used again.")
+    ] = None,
+    calibration_table: Annotated[
+        Path | None, typer.Option(help="Take ranges from such a file instead of running the data.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes for calibration; 0 takes threads.")] = 0,
 ) -> None:
     """Compile an ONNX model: fold its head, calibrate, quantize to INT8, estimate its cost."""
     from y10c.pipeline.compile import compile as run
     from y10c.pipeline.vendor_config import Settings, read_settings
+    from y10c.quant.options import MIXED, QuantOptions
 
     given = Settings(model=model, march=march, calibration=calibration, output=output, prefix=prefix)
     settings = given.over(read_settings(config)) if config is not None else given
@@ -57,9 +81,34 @@ def compile(
         shapes=dict(map(parse_shape, shape or [])),
         stop_after=stop_after,
         limit=limit,
-        method=method,
+        quant=QuantOptions(
+            scheme=scheme,
+            method=method,
+            percentile=percentile,
+            mixed=mixed if mixed in MIXED else Path(mixed),
+            int16_macs=parse_share(int16_macs, "--int16-macs"),
+            latency=None if latency is None else parse_share(latency, "--latency"),
+            effort=effort,
+            save_calibration=save_calibration,
+            calibration_table=calibration_table,
+            workers=workers,
+        ),
     )
     terminal().result(summary(result), lambda: drawn(result))
+
+
+def parse_share(text: str, option: str) -> float:
+    """`10%` or `+5%` as 0.1 or 0.05.
+
+    Raises:
+        UsageError: The text has another form.
+    """
+    try:
+        if text.endswith("%"):
+            return float(text[:-1]) / 100
+    except ValueError:
+        pass
+    raise UsageError(f"{option} {text} is not understood", help=f"write {option} 10%")
 
 
 def parse_shape(text: str) -> tuple[str, list[int]]:

@@ -11,13 +11,14 @@ import onnx
 from y10c import __version__, atomic, diagnostics, progress
 from y10c.backend.exporter import export_model, save_model
 from y10c.calib.feeds import Feeds, generated_feeds, open_feeds
+from y10c.calib.table import CalibrationTable
 from y10c.cost.report.data import NodeRow, OutputCosine
 from y10c.detect.head_info import HeadInfo
 from y10c.diagnostics import Diagnostics, warn
 from y10c.errors import ModelError, UnknownNameError
 from y10c.frontend.importer import load
 from y10c.ir.graph import Graph
-from y10c.passes.observe.calibrate import Ranges
+from y10c.passes.observe.ranges import Ranges
 from y10c.passes.pipelines import Stage, stages
 from y10c.pipeline.costs import estimate_cost
 from y10c.pipeline.manager import PassRun, check_order, run_passes
@@ -25,6 +26,7 @@ from y10c.pipeline.nodes import Models, compare_nodes
 from y10c.pipeline.outputs import write_outputs
 from y10c.pipeline.result import Result
 from y10c.pipeline.target import create_target
+from y10c.quant.options import QuantOptions
 from y10c.quant.plan import QuantPlan, Tail
 from y10c.quant.scheme import QuantScheme
 from y10c.rewrite.passes import PassContext
@@ -48,7 +50,7 @@ class CompileOptions:
         shapes: Extents for inputs with symbolic dims.
         stop_after: Last stage that is made.
         limit: Use at most this many calibration samples.
-        method: How ranges are chosen (see `y10c.calib.observers`).
+        quant: How it is quantized.
     """
 
     target: str = "j6"
@@ -58,7 +60,7 @@ class CompileOptions:
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     stop_after: str = "ptq"
     limit: int | None = None
-    method: str = "min-max"
+    quant: QuantOptions = field(default_factory=QuantOptions)
 
     def __post_init__(self) -> None:
         if self.stop_after not in STAGE_NAMES:
@@ -79,7 +81,7 @@ def compile(
     shapes: Mapping[str, Sequence[int]] | None = None,
     stop_after: str = "ptq",
     limit: int | None = None,
-    method: str = "min-max",
+    quant: QuantOptions | None = None,
 ) -> Result:
     """Compile an ONNX model for a target.
 
@@ -94,7 +96,7 @@ def compile(
         shapes: Extents for inputs with symbolic dims, by input name.
         stop_after: `original`, `optimized`, `calibrated` or `ptq`.
         limit: Use at most this many calibration samples.
-        method: How ranges are chosen.
+        quant: How it is quantized; the defaults where None.
 
     Raises:
         Y10cError: Whatever is wrong with the model, the data, the options or the output folder.
@@ -107,7 +109,7 @@ def compile(
         shapes or {},
         stop_after,
         limit,
-        method,
+        quant or QuantOptions(),
     )
     with diagnostics.collect() as warnings:
         compilation = _Compilation(model, options, warnings)
@@ -134,9 +136,13 @@ class _Compilation:
             self.graph = load(model, shapes=options.shapes)
         require_static_inputs(self.graph, self.where)
         self.feeds = self._open_feeds()
-        self.context = PassContext(tables={QuantScheme: self.target.scheme(), Feeds: self.feeds})
+        self.context = PassContext(tables={QuantScheme: self._scheme(), Feeds: self.feeds})
         self.runs: list[PassRun] = []
         self.models: dict[str, onnx.ModelProto] = {}
+
+    def _scheme(self) -> QuantScheme:
+        scheme = self.target.scheme()
+        return scheme.without_zero_points() if self.options.quant.scheme == "symmetric" else scheme
 
     def _open_feeds(self) -> Feeds:
         if self.options.stop_after in ("original", "optimized"):
@@ -166,11 +172,14 @@ class _Compilation:
 
     def _stages(self) -> tuple[Stage, ...]:
         head = self.options.head or self.target.default_head
-        plan = stages(head, self.options.method, self.target.legalization())
+        plan = stages(head, self.options.quant, self.target.legalization())
         return plan[: STAGE_NAMES.index(self.options.stop_after) + 1]
 
     def _run_stage(self, stage: Stage) -> None:
         self.runs += run_passes(self.graph, stage.passes, self.context)
+        saved = self.options.quant.save_calibration
+        if saved is not None and stage.name == "calibrated":
+            self.context.tables[CalibrationTable].save(saved)
         quantized = stage.name in ("calibrated", "ptq")
         self.models[stage.name] = export_model(
             self.graph, opset=QDQ_OPSET if quantized else None, metadata=self._metadata()

@@ -15,7 +15,7 @@ from y10c.cost.report.data import NodeRow, OutputCosine
 from y10c.ir.graph import Graph
 from y10c.ir.types import DType, TensorType
 from y10c.ir.value import Op, Value
-from y10c.passes.observe.calibrate import Ranges
+from y10c.passes.observe.ranges import Ranges
 from y10c.quant.plan import Edge, QuantPlan, Tail
 
 SAMPLES = 4
@@ -146,7 +146,7 @@ def _row(
         node=op.location or value.name,
         op=op.kind.removeprefix("y10c."),
         unit="BPU",
-        threshold=max(map(abs, ranges[edge.group])) if edge is not None else None,
+        threshold=ranges[edge.group].magnitude if edge is not None else None,
         calibrated_cosine=calibrated[value.name],
         quantized_cosine=quantized[value.name],
         dtype=INTEGER_NAMES[edge.grid.dtype] if edge is not None else "FLOAT32",

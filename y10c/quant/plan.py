@@ -1,13 +1,16 @@
 """The plan: which tensors of a graph are quantized, with what grid, and which share one scale.
 
 Every tensor between two integer ops carries exactly one quantization. Ops in the decode tail, and
-everything that only feeds them or a graph output without arithmetic, stay float.
+everything that only feeds them or a graph output without arithmetic, stay float. What data movement joins
+shares one scale and one width. A tensor that no multiply-accumulate reads takes the target's wide grid:
+16 bits cost no MACs there.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from networkx.utils import UnionFind
 
@@ -54,45 +57,81 @@ class QuantPlan:
         scheme: The target's declaration.
         edges: Activations, in the graph's order.
         weights: Ops with a constant weight.
-        integer_ops: Every op that runs on integers.
+        integer_ops: Every op that runs on integers with its scheme, in the graph's order.
     """
 
     scheme: QuantScheme
     edges: list[Edge] = field(default_factory=list)
     weights: list[Weight] = field(default_factory=list)
-    integer_ops: set[Op] = field(default_factory=set)
+    integer_ops: dict[Op, OpScheme] = field(default_factory=dict)
 
     @property
     def observed(self) -> list[Value]:
         """The activations whose ranges must be known; constants say theirs themselves."""
-        return [e.value for e in self.edges if not e.value.is_constant]
+        return [e.value for e in self.edges if not e.value.is_constant and self.is_source(e)]
+
+    def is_source(self, edge: Edge) -> bool:
+        """True where the tensor is no mere copy of what its group holds already."""
+        producer = edge.value.producer
+        rules = self.integer_ops.get(producer) if producer is not None else None
+        return rules is None or not rules.keeps_scale
+
+    @property
+    def groups(self) -> dict[Value, list[Edge]]:
+        """The edges that share a scale, by `Edge.group`, in the graph's order."""
+        found: dict[Value, list[Edge]] = defaultdict(list)
+        for edge in self.edges:
+            found[edge.group].append(edge)
+        return dict(found)
+
+    @property
+    def exits(self) -> list[Value]:
+        """Results of integer ops that leave as floats: to the tail or to an output."""
+        kept = {use for edge in self.edges for use in edge.readers}
+        results = (v for op in self.integer_ops for v in op.results)
+        return [v for v in results if any(use not in kept for use in v.uses)]
+
+    def macs_readers(self, group: Value) -> list[Op]:
+        """The ops that multiply and accumulate over a tensor of the group."""
+        readers = (use.op for edge in self.edges if edge.group is group for use in edge.readers)
+        return [op for op in dict.fromkeys(readers) if self.integer_ops[op].macs]
+
+    def set_grid(self, groups: Collection[Value], grid: Grid) -> None:
+        """Give all edges of some groups another grid."""
+        chosen = set(groups)
+        self.edges = [replace(e, grid=grid) if e.group in chosen else e for e in self.edges]
 
 
-def plan_quantization(graph: Graph, scheme: QuantScheme, tail: Collection[Op] = frozenset()) -> QuantPlan:
+def plan_quantization(
+    graph: Graph,
+    scheme: QuantScheme,
+    tail: Collection[Op] = frozenset(),
+    *,
+    wide_edges: bool = True,
+) -> QuantPlan:
     """Decide what is quantized.
 
     Args:
         graph: A float graph.
         scheme: What the target declares.
         tail: Ops that stay float.
+        wide_edges: Whether tensors that no MAC reads take the wide grid, where the target has one.
     """
     plan = QuantPlan(scheme)
     float_ops = _float_ops(graph, scheme, set(tail))
     plan.integer_ops = {
-        op
+        op: rules
         for op in graph.ops
-        if op.name in scheme.ops and op not in float_ops and _is_real(op, scheme.ops[op.name])
+        if (rules := scheme.ops.get(op.name)) is not None and op not in float_ops and _is_real(op, rules)
     }
     groups = _scale_groups(plan)
     for value in _candidates(graph):
         readers = tuple(use for use in value.uses if _reads_integers(use, plan))
         if readers and _is_float32(value):
-            plan.edges.append(Edge(value, _grid(value, readers, plan), readers, groups[value]))
-    plan.weights = [
-        Weight(op, s)
-        for op in graph.ops
-        if op in plan.integer_ops and _has_constant(op, (s := scheme.ops[op.name]).weight)
-    ]
+            plan.edges.append(Edge(value, scheme.activation, readers, groups[value]))
+    if scheme.wide is not None and wide_edges:
+        plan.set_grid([g for g, edges in plan.groups.items() if _may_be_wide(edges, plan)], scheme.wide)
+    plan.weights = [Weight(op, s) for op, s in plan.integer_ops.items() if _has_constant(op, s.weight)]
     return plan
 
 
@@ -120,21 +159,19 @@ def _has_constant(op: Op, index: int | None) -> bool:
 
 
 def _reads_integers(use: Use, plan: QuantPlan) -> bool:
-    if use.op not in plan.integer_ops:
+    scheme = plan.integer_ops.get(use.op)
+    if scheme is None:
         return False
-    scheme = plan.scheme.ops[use.op.name]
     if use.index in (scheme.weight, scheme.bias) and _has_constant(use.op, use.index):
         return False
     return scheme.reads_activation(use.index) or use.index == scheme.weight
 
 
-def _grid(value: Value, readers: tuple[Use, ...], plan: QuantPlan) -> Grid:
-    scheme = plan.scheme
-    only_wide = all(scheme.ops[use.op.name].wide_input for use in readers)
-    made_by_integers = value.producer is not None and value.producer in plan.integer_ops
-    if scheme.wide is not None and only_wide and made_by_integers:
-        return scheme.wide
-    return scheme.activation
+def _may_be_wide(edges: list[Edge], plan: QuantPlan) -> bool:
+    """True where 16 bits cost nothing: no reader multiplies and accumulates, and integers made the tensor."""
+    rules = [plan.integer_ops[use.op] for edge in edges for use in edge.readers]
+    producers = [edge.value.producer for edge in edges if not edge.value.is_constant]
+    return all(r.wide_input for r in rules) and all(p in plan.integer_ops for p in producers)
 
 
 def _float_ops(graph: Graph, scheme: QuantScheme, tail: set[Op]) -> set[Op]:
@@ -150,8 +187,7 @@ def _float_ops(graph: Graph, scheme: QuantScheme, tail: set[Op]) -> set[Op]:
 
 def _scale_groups(plan: QuantPlan) -> UnionFind:
     groups = UnionFind()
-    for op in plan.integer_ops:
-        scheme = plan.scheme.ops[op.name]
+    for op, scheme in plan.integer_ops.items():
         if scheme.keeps_scale:
             data = [v for i, v in enumerate(op.operands) if v is not None and scheme.reads_activation(i)]
             groups.union(*data, *op.results)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from y10c.ir.types import DType, QuantParams
 from y10c.quant.qparams import choose_qparams, integer_range
@@ -42,7 +42,8 @@ class OpScheme:
         weight: Position of a constant weight.
         weight_axis: Its output-channel axis; None means one scale for the whole weight.
         bias: Position of a bias, int32 with the product of the scales of data and weight.
-        wide_input: Activations may have 16 bits at no cost in multiply-accumulates (a table look-up).
+        wide_input: Activations may have 16 bits at no cost in multiply-accumulates (a table look-up, an
+            elementwise op, data movement).
         keeps_scale: Results carry the operands' quantization: data is only moved or compared.
         macs: The op multiplies and accumulates.
     """
@@ -68,7 +69,8 @@ class QuantScheme:
         name: For reports.
         ops: By op name; what is not listed stays float.
         activation: Grid of the tensors between ops.
-        wide: Grid of edges that only wide inputs read; None where the target has none.
+        wide: Grid of edges that only wide inputs read, and of those that mixed precision chooses; None
+            where the target has none.
         weight: Type of weights, symmetric with a narrow range.
         source: Where the scheme comes from.
     """
@@ -79,3 +81,8 @@ class QuantScheme:
     wide: Grid | None = None
     weight: DType = DType.i8
     source: str = "assumed"
+
+    def without_zero_points(self) -> QuantScheme:
+        """The same with symmetric activations on a signed grid."""
+        signed = DType.i8 if self.activation.dtype.bits == 8 else DType.i16
+        return replace(self, activation=replace(self.activation, dtype=signed, symmetric=True))

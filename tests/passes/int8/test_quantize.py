@@ -19,8 +19,10 @@ from y10c.passes.observe.calibrate import Calibrate
 from y10c.pipeline.manager import run_passes
 from y10c.quant.scheme import QuantScheme
 from y10c.rewrite.passes import Pass, PassContext
-from y10c.targets.j6.scheme import SCHEME as J6
+from y10c.targets.j6.scheme import SCHEME
 from y10c.targets.ort.target import SCHEME as ORT
+
+J6 = SCHEME.without_zero_points()
 
 MODEL = """<ir_version: 8, opset_import: ["" : 17]>
 net (float[1,2,8,8] image) => (float[1,2,8,8] out)
