@@ -81,33 +81,79 @@ def _sample_slice(draw: Draw, request: Request) -> OpInstance:
     x = any_operand(draw, request, 0, dtypes=ELEMENTS, ranks=(2, 3, 4, 1), high=4)
     rank = len(x.shape)
     given = [request.given(i) for i in range(1, 5)]
-    if any(g is not None for g in given):
-        need(given[0] is not None and given[1] is not None, "starts and ends come together")
+    if given[0] is not None and given[1] is not None:
         return OpInstance((x, *given))
     need(rank >= 1, "a scalar cannot be cut")
-    axes = draw.subset(rank, 1, "axes")
-    if request.exact and len(request.operands) < 4:
-        axes = tuple(range(len(axes)))
+    axes = _cut_axes(draw, request, rank)
     bounds = [_bounds(draw, x.shape[a], backward=_may(request, 4)) for a in axes]
+    fixed = [None if g is None else _numbers(g, len(axes)) for g in given]
+    if any(f is not None for f in fixed):
+        bounds = [
+            _meeting(draw, x.shape[a], *(None if f is None else f[i] for f in (fixed[0], fixed[1], fixed[3])))
+            for i, a in enumerate(axes)
+        ]
     written = [a - rank if draw.boolean("negative axis") else a for a in axes]
     plain = axes == tuple(range(len(axes))) and all(s == 1 for _, _, s in bounds)
     operands = [
         x,
-        keep(draw, request, 1, constant([b[0] for b in bounds])),
-        keep(draw, request, 2, constant([b[1] for b in bounds])),
+        keep(draw, request, 1, given[0] or constant([b[0] for b in bounds])),
+        keep(draw, request, 2, given[1] or constant([b[1] for b in bounds])),
     ]
-    extra: list[Given | None] = [constant(written), constant([b[2] for b in bounds])]
-    if plain and not draw.boolean("axes"):
+    extra: list[Given | None] = [given[2] or constant(written), given[3] or constant([b[2] for b in bounds])]
+    if plain and not any(given[2:]) and not draw.boolean("axes"):
         extra = []
-    elif all(s == 1 for _, _, s in bounds) and not draw.boolean("steps"):
+    elif all(s == 1 for _, _, s in bounds) and given[3] is None and not draw.boolean("steps"):
         extra = extra[:1]
     for index in range(len(extra)):
         if request.slot(3 + index) is LEFT_OUT:
             need(index == 1 or axes == tuple(range(len(axes))), "axes in order")
+            need(index == 0 or all(s == 1 for _, _, s in bounds), "steps of 1")
             extra[index] = None
     for index in range(len(extra), max(0, len(request.operands) - 3)):
         extra.append(None if request.slot(3 + index) is LEFT_OUT else _filler(index, written, bounds))
     return OpInstance((*operands, *extra))
+
+
+def _cut_axes(draw: Draw, request: Request, rank: int) -> tuple[int, ...]:
+    """The axes that are cut: as given, as many as a given operand or a wish says, else any."""
+    named = request.given(3)
+    if named is not None:
+        need(named.data is not None, "axes that are known")
+        axes = tuple(int(a) % rank for a in np.asarray(named.data).reshape(-1))
+        need(all(-rank <= int(a) < rank for a in np.asarray(named.data).reshape(-1)), "axes of the tensor")
+        return axes
+    sizes = [int(g.shape[0]) for g in map(request.given, (1, 2, 4)) if g is not None and len(g.shape) == 1]
+    if any(request.wish(i).single for i in range(1, 5)):
+        sizes.append(1)
+    axes = draw.subset(rank, 1, "axes")
+    if sizes:
+        need(max(sizes) <= rank, "enough axes to cut")
+        axes = draw.permutation(rank, "axes")[: max(sizes)]
+    return tuple(range(len(axes))) if request.exact and len(request.operands) < 4 else axes
+
+
+def _numbers(given: Given, count: int) -> list[int]:
+    need(given.data is not None and np.size(given.data) == count, "one number an axis")
+    return [int(v) for v in np.asarray(given.data).reshape(-1)]
+
+
+def _meeting(
+    draw: Draw, extent: int, start: int | None, end: int | None, step: int | None
+) -> tuple[int, int, int]:
+    """A cut with some of its numbers fixed."""
+    step = 1 if step is None else step
+    need(step != 0, "a step")
+    if start is None and end is None:
+        start, end = (0, extent) if step > 0 else (extent - 1, -extent - 1)
+    elif start is None:
+        start = draw.integer(0, extent - 1, "start")
+    elif end is None:
+        low = slice_of(start, extent, 1, extent).start
+        end = draw.integer(min(low + 1, extent), extent, "end") if step > 0 else -extent - 1
+    assert start is not None
+    assert end is not None
+    need(range(extent)[slice_of(start, end, step, extent)], "something is left")
+    return start, end, step
 
 
 def _may(request: Request, index: int) -> bool:

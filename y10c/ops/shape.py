@@ -290,6 +290,12 @@ def _sample_concat(draw: Draw, request: Request) -> OpInstance:
     return OpInstance(tuple(operands), {"axis": axis})
 
 
+def _replaced(shape: tuple[int, ...], axis: int, extent: int) -> tuple[int, ...]:
+    dims = list(shape)
+    dims[axis] = extent
+    return tuple(dims)
+
+
 def _pieces(total: int, count: int) -> tuple[int, ...]:
     """The equal parts of an axis, the last one smaller. Source: ONNX operator Split."""
     size = -(-total // count)
@@ -325,6 +331,8 @@ def _sample_split(draw: Draw, request: Request) -> OpInstance:
     need(rank >= 1, "a scalar cannot be split")
     axis = attribute(draw, request, "axis", (*range(rank), *range(-rank, 0)), 0)
     need(-rank <= axis < rank, "axis fits")
+    if request.given(0) is None and x.shape[axis] < request.results:
+        x = Given(x.type.with_(shape=_replaced(x.shape, axis, request.results)))
     extent = x.shape[axis]
     parts = request.given(1)
     if parts is not None and parts.data is not None:

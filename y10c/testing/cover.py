@@ -111,13 +111,20 @@ def mixed_plans(decisions: Mapping[Decision, int]) -> Iterator[Plan]:
 
 
 def _split(decisions: Mapping[Decision, int]) -> tuple[list[Decision], dict[Decision, int]]:
-    optional = [d for d in decisions if d[0] in OPTIONAL][:MOST_OPTIONAL]
-    others = {d: n for d, n in decisions.items() if d[0] not in OPTIONAL and d[0] not in SKIPPED and n > 1}
+    optional = [d for d in decisions if is_optional(d)][:MOST_OPTIONAL]
+    others = {d: n for d, n in decisions.items() if not is_optional(d) and d[0] not in SKIPPED and n > 1}
     return optional, others
 
 
-OPTIONAL = frozenset({"present", "optional operand"})
-"""Labels of the choice whether an optional operand is there."""
+PRESENT = "present "
+"""The label, followed by the variable's name, of the choice whether an optional operand is there."""
+
+
+def is_optional(decision: Decision) -> bool:
+    """True for the choice whether an optional operand is there."""
+    return decision[0].startswith(PRESENT) or decision[0] == "optional operand"
+
+
 MIXED = 80
 SKIPPED = frozenset({"dtype", "input", "used value"})
 """Choices that change nothing in a symbolic run."""

@@ -97,6 +97,7 @@ class Inverter:
             NoInstance: The choices made so far fit no valid graph.
             CannotDraw: An op of the pattern has no sampler.
         """
+        pattern = self._chosen(pattern)
         for part in pattern.walk():
             if isinstance(part, OpPattern):
                 key = _key(part)
@@ -109,9 +110,8 @@ class Inverter:
     # --- ops ---
 
     def _root(self, pattern: Pattern) -> Op:
-        part = self._chosen(pattern)
-        assert isinstance(part, OpPattern)
-        producer = self._op(part, None).producer
+        assert isinstance(pattern, OpPattern)
+        producer = self._op(pattern, None).producer
         assert producer is not None
         return producer
 
@@ -185,7 +185,7 @@ class Inverter:
     def _slot(self, part: Pattern, child: Value | None) -> Slot:
         if child is None and isinstance(part, Var):
             child = self.bound.get(part.name)
-            if child is None and part.is_optional and not self.draw.boolean("present"):
+            if child is None and part.is_optional and not self.draw.boolean(f"present {part.name}"):
                 return LEFT_OUT
         if child is not None:
             data = child.numpy() if child.tensor is not None else None

@@ -11,9 +11,10 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,9 @@ from y10c.ops.registry import get_spec
 from y10c.ops.sample import ANY, Given, NoInstance
 from y10c.ops.spec import Trait
 from y10c.rewrite.driver import rewrite
-from y10c.rewrite.pattern import AnyOp
+from y10c.rewrite.pattern import AnyOp, Var
 from y10c.rewrite.rule import Rule
-from y10c.testing.cover import OPTIONAL, PROFILES, CoverDraw, Decision, Plan, mixed_plans, plans
+from y10c.testing.cover import PRESENT, PROFILES, CoverDraw, Decision, Plan, is_optional, mixed_plans, plans
 from y10c.testing.exact import ExactTensor
 from y10c.testing.hints import Hints, hints_of
 from y10c.testing.invert import CannotDraw, Example, Inverter
@@ -80,7 +81,7 @@ class _Prover:
     cases: list[str] = field(default_factory=list)
     method: str = "symbolic"
     numbers: bool = False
-    fired: set[tuple[Decision, int]] = field(default_factory=set)
+    fired: set[tuple[str, bool]] = field(default_factory=set)
 
     def run(self) -> None:
         """Prove every case.
@@ -95,26 +96,25 @@ class _Prover:
         for plan in plans(first):
             seen.update(self.case(plan, {}))
         # Some decisions only come up where an optional operand or another attribute is there.
-        late = {d: n for d, n in seen.items() if d not in first and d[0] not in OPTIONAL}
+        late = {d: n for d, n in seen.items() if d not in first and not is_optional(d)}
         for plan in plans(late):
-            self.case({**{d: 1 for d in first if d[0] in OPTIONAL}, **plan}, {})
-        everything = {**seen, **first}
-        for plan in mixed_plans(everything):
-            if not self.missing(everything):
+            self.case({**{d: 1 for d in first if is_optional(d)}, **plan}, {})
+        for plan in mixed_plans({**seen, **first}):
+            if not self.missing():
                 break
             self.case(plan, {})
-        obstacle = self.missing(everything)
+        obstacle = self.missing()
         if obstacle:
             raise _Obstacle(obstacle)
 
-    def missing(self, decisions: Mapping[Decision, int]) -> str:
+    def missing(self) -> str:
         """What the cases do not cover yet; empty where they suffice."""
         if not self.cases:
             return "it does not fire on the shapes of a proof"
-        for decision in decisions:
-            for value in (0, 1):
-                if decision[0] == "present" and (decision, value) not in self.fired:
-                    return f"it does not fire {('without', 'with')[value]} its optional operand {decision[1]}"
+        optional = {p.name for p in self.rule.pattern.walk() if isinstance(p, Var) and p.is_optional}
+        for name, present in product(sorted(optional), (False, True)):
+            if (f"{PRESENT}{name}", present) not in self.fired:
+                return f"it does not fire {'with' if present else 'without'} its optional operand {name}"
         return ""
 
     def case(self, plan: Plan, decisions: dict[Decision, int]) -> dict[Decision, int]:
@@ -129,7 +129,7 @@ class _Prover:
             finally:
                 decisions.update(draw.decisions)
             if self.proved(example):
-                self.fired.update((d, plan.get(d, 0)) for d in draw.decisions if d[0] == "present")
+                self.fired.update((d[0], bool(plan.get(d, 0))) for d in draw.decisions if is_optional(d))
                 break
         return decisions
 
