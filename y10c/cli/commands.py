@@ -30,6 +30,7 @@ COMMANDS: dict[str, Command] = {
         "y10c.cli.explain:explain", "Show one node: which rules fired at it, and why others did not."
     ),
     "doctor": Command("y10c.cli.doctor:doctor", "Show what y10c finds on this machine, and what is missing."),
+    "config": Command("y10c.cli.config:config", "Write, check and show the users' YAML."),
     "rules": Command("y10c.cli.rules:rules", "List and check the registered rewrite rules."),
 }
 """Every command by name, in the order of the help."""

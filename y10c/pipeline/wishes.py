@@ -1,0 +1,144 @@
+"""What a config wants of single nodes, as types by node and tensor of the optimized graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from y10c.config.kinds import Name
+from y10c.config.nodes import NodeWish
+from y10c.config.quant import QuantConfig, Subgraph
+from y10c.config.settings import Config
+from y10c.diagnostics import warn
+from y10c.ir.graph import Graph
+from y10c.ir.value import Op
+
+QUANT_CONFIG = "calibration_parameters.quant_config"
+WIDTHS = {"int8": 0, "int16": 1, "float32": 2}
+"""Types of nodes, the more precise the higher."""
+
+
+def node_types(config: Config, graph: Graph) -> dict[str, str]:
+    """The type of each node or tensor for which the config wants one.
+
+    `node_info` wins over `quant_config`, that over `run_on_cpu` and `run_on_bpu`, those over
+    `optimization`. Where two nodes want different types of a tensor, the more precise one holds.
+
+    Args:
+        config: The config.
+        graph: The optimized graph; its values bear the names of the file.
+    """
+    types: dict[str, str] = {}
+    used: set[str] = set()
+    for op in graph.ops:
+        wish = _wish(config, graph, op, used)
+        for name, kind in _types_of(op, wish) if wish is not None else ():
+            types[name] = max(kind, types.get(name, "int8"), key=WIDTHS.__getitem__)
+    _tell_unused(config, used)
+    return types
+
+
+def _types_of(op: Op, wish: NodeWish) -> Iterator[tuple[str, str]]:
+    name = op.location or op.results[0].name
+    if wish.on == "CPU":
+        yield name, "float32"
+    elif wish.output:
+        yield name, _known_type(wish.output)
+    for index, value in enumerate(op.operands):
+        kind = wish.input(index)
+        if kind and value is not None and not value.is_constant:
+            yield value.name, _known_type(kind)
+
+
+def _known_type(kind: str) -> str:
+    return "float32" if kind.startswith("float") else kind
+
+
+def _wish(config: Config, graph: Graph, op: Op, used: set[str]) -> NodeWish | None:
+    names = {op.location, *(r.name for r in op.results)} - {""}
+    levels = list(_wishes(config, op, names, used))
+    if not levels:
+        return None
+    merged = levels[0]
+    for level in levels[1:]:
+        merged = merged.over(level)
+    return merged
+
+
+def _wishes(config: Config, op: Op, names: set[str], used: set[str]) -> Iterator[NodeWish]:
+    """What is wanted of an op, the strongest first."""
+    for wish in config["model_parameters.node_info"] or ():
+        if wish.name in names:
+            used.add(wish.name)
+            yield wish
+    quant: QuantConfig | None = config[QUANT_CONFIG]
+    if quant is not None:
+        used |= names & set(quant.nodes)
+        found = [quant.wish(n, _type_name(op), _around(quant, op)) for n in sorted(names)]
+        yield from (wish for wish in found if wish is not None)
+    for key, place in (("run_on_cpu", "CPU"), ("run_on_bpu", "BPU")):
+        for name in config.names(f"calibration_parameters.{key}"):
+            if name in names:
+                used.add(name)
+                yield NodeWish(name, on=place)
+    yield from _optimizations(config, op)
+
+
+def _type_name(op: Op) -> str:
+    return op.kind.removeprefix("y10c.")
+
+
+def _optimizations(config: Config, op: Op) -> Iterator[NodeWish]:
+    words = set(config["calibration_parameters.optimization"] or ())
+    name = Name(op.location)
+    if op.name == "Softmax":
+        yield NodeWish(
+            name,
+            "int8" if "set_Softmax_output_int8" in words else None,
+            {None: "int8"} if "set_Softmax_input_int8" in words else {},
+        )
+    if "set_all_nodes_int16" in words:
+        yield NodeWish(name, "int16", {None: "int16"})
+
+
+def _around(quant: QuantConfig, op: Op) -> tuple[Subgraph, ...]:
+    return tuple(part for part in quant.subgraphs if _holds(part, op))
+
+
+def _holds(part: Subgraph, op: Op) -> bool:
+    """Whether an op lies between the ends of a subgraph, ends included; ends are nodes or tensors."""
+    return _reaches(op, set(part.inputs), forward=False) and _reaches(op, set(part.outputs), forward=True)
+
+
+def _reaches(op: Op, ends: set[str], forward: bool) -> bool:
+    seen: set[Op] = set()
+    stack = [op]
+    while stack:
+        one = stack.pop()
+        values = one.results if forward else [v for v in one.operands if v is not None]
+        if ends & {one.location, *(v.name for v in values)}:
+            return True
+        seen.add(one)
+        nearby = (
+            [u for v in values for u in v.users if not u.is_terminator]
+            if forward
+            else [v.producer for v in values if v.producer is not None]
+        )
+        stack += [each for each in nearby if each not in seen]
+    return False
+
+
+def _tell_unused(config: Config, used: set[str]) -> None:
+    quant: QuantConfig | None = config[QUANT_CONFIG]
+    wishes = [*(config["model_parameters.node_info"] or ()), *(quant.nodes.values() if quant else ())]
+    named = [wish.name for wish in wishes]
+    named += [
+        n for key in ("run_on_cpu", "run_on_bpu") for n in config.names(f"calibration_parameters.{key}")
+    ]
+    for name in named:
+        if name not in used:
+            warn(
+                "Y5007",
+                f"{name!s} names no node of the optimized model, so it has no effect",
+                where=str(name.place or config.path),
+                help="names are those of *_optimized_float_model.onnx",
+            )
