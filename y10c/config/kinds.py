@@ -279,7 +279,7 @@ class Listed:
             refused(item, key, findings, self.allowed)
             return None
         parts = list(item.parts(self.separator))
-        if len(parts) > 1 and not parts[-1].text:
+        if len(parts) > 1 and not parts[-1].text and not self.blank:
             parts.pop()  # a separator at the end, as the vendor's own examples have it
         values = [self._one(part, key, findings) for part in parts]
         if self.unique:

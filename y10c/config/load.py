@@ -41,7 +41,8 @@ def parse_config(text: str, path: str, overrides: Mapping[str, tuple[Any, str]] 
     for group in GROUPS:
         _read_group(group, tree, settings, broken, findings)
     settings |= {name: Setting(value, option) for name, (value, option) in given.items()}
-    config = Config(path, settings, findings)
+    groups = {entry.key: entry.place for entry in tree.entries.values()}
+    config = Config(path, settings, findings, groups)
     check_together(config, frozenset(broken - set(given)))
     findings.raise_problems()
     _remark_no_effect(config)
@@ -110,9 +111,11 @@ def _read_key(
         findings.remark(entry.place, name, "deprecated and not read", key.instead)
     if entry.item.is_empty and entry.item.entries is None:
         return
+    before = len(findings.problems)
     value = key.kind.read(entry.item, name, findings)
-    if value is None:
+    if len(findings.problems) > before:
         broken.add(name)
+    if value is None:
         return
     settings[name] = Setting(value, str(entry.item.place), entry.item.place, entry.place)
 

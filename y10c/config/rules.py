@@ -111,13 +111,15 @@ def _allowed_types(key: str) -> str:
 @together()
 def equal_counts(config: Config) -> None:
     """Every list has one element an input."""
-    counts = {key: len(config[f"{INPUT}.{key}"]) for key in PER_INPUT if config.given(f"{INPUT}.{key}")}
+    given = {key: config[f"{INPUT}.{key}"] for key in PER_INPUT if config.given(f"{INPUT}.{key}")}
+    counts = {key: len(values) for key, values in given.items()}
     first = next(iter(counts), None)
     if first is None:
         return
     wanted = counts[first]
     for key, count in counts.items():
-        if count != wanted:
+        ends_blank = count == wanted + 1 and given[key][-1] is None  # a separator at the end
+        if count != wanted and not ends_blank:
             _wrong(config, f"{INPUT}.{key}", f"{count} elements for {wanted} inputs ({first} says {wanted})")
     if wanted > 1 and "input_name" not in counts:
         message = "model has more than one input! It is necessary to explicitly specify all the input_name"
@@ -151,7 +153,7 @@ def legal_conversion(config: Config) -> None:
             )
 
 
-@together(f"{INPUT}.input_type_rt")
+@together(f"{INPUT}.input_type_rt", f"{INPUT}.input_layout_train")
 def layout_given(config: Config) -> None:
     """The layout is required unless the input is a featuremap."""
     for index, one in _inputs(config):

@@ -79,11 +79,13 @@ class Config:
         path: The file.
         settings: By `group.key`; every declared key is there.
         findings: What was remarked on; `problems` are raised by the reader.
+        groups: Where each group of the file begins.
     """
 
     path: str
     settings: Mapping[str, Setting]
     findings: Findings = field(default_factory=Findings)
+    groups: Mapping[str, Place] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
         return self.settings[name].value
@@ -93,12 +95,15 @@ class Config:
         return self.settings[name].origin != "default"
 
     def place(self, name: str) -> Place:
-        """Where the value of a key stands, or the beginning of the file."""
-        return self.settings[name].place or Place(1, 1, self.path)
+        """Where the value of a key stands, or where its group begins."""
+        return self.settings[name].place or self._group_place(name)
 
     def key_place(self, name: str) -> Place:
-        """Where a key stands, or the beginning of the file."""
-        return self.settings[name].key_place or Place(1, 1, self.path)
+        """Where a key stands, or where its group begins."""
+        return self.settings[name].key_place or self._group_place(name)
+
+    def _group_place(self, name: str) -> Place:
+        return self.groups.get(name.partition(".")[0], Place(1, 1, self.path))
 
     def file(self, name: str) -> Path | None:
         """A path that a key gives, from the working folder or else beside the config."""
