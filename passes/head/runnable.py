@@ -33,10 +33,21 @@ def runnable(path: Path) -> tuple[Path | bytes, HeadInfo]:
             where=str(path),
             help="y10c info MODEL shows what it is",
         )
-    if info.mode == "raw" or info.detections:
-        return path, info
-    folded = fold_head(graph, "raw")
-    return graph.to_onnx().SerializeToString(), folded
+    folded, info = decodable(graph)
+    return path if folded is None else folded.to_onnx().SerializeToString(), info
+
+
+def decodable(graph: Graph) -> tuple[Graph | None, HeadInfo]:
+    """A copy of a detector folded to raw logits, None where it is decoded as it stands, and how to decode it.
+
+    Args:
+        graph: It is not changed; where no head is recognised the description says so (`found`).
+    """
+    info = head_info(graph)
+    if not info.found or info.mode == "raw" or info.detections:
+        return None, info
+    folded = graph.clone()
+    return folded, fold_head(folded, "raw")
 
 
 def head_info(graph: Graph) -> HeadInfo:

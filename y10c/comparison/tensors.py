@@ -115,6 +115,15 @@ def real_values(graph: Graph) -> list[Value]:
     return [v for v in values if isinstance(v.type, TensorType) and v.type.dtype.is_float]
 
 
+def may_fit(a: Value, b: Value) -> bool:
+    """Whether two tensors can have one shape: open extents fit everything."""
+    first, second = a.shape, b.shape
+    if first is None or second is None:
+        return True
+    known = ((x, y) for x, y in zip(first, second, strict=False) if isinstance(x, int) and isinstance(y, int))
+    return len(first) == len(second) and all(x == y for x, y in known)
+
+
 def _origin(value: Value) -> Op | None:
     """The QuantizeLinear that a dequantized value comes from; None for constants and plain floats."""
     producer = value.producer

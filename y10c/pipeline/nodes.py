@@ -11,6 +11,7 @@ from y10c import progress
 from y10c.calib.collect import run_outputs
 from y10c.calib.feeds import Feeds
 from y10c.calib.similarity import Similarity
+from y10c.comparison.outputs import compared_outputs
 from y10c.cost.report.data import NodeRow, OutputCosine
 from y10c.ir.graph import Graph
 from y10c.ir.types import DType, TensorType
@@ -71,28 +72,6 @@ def compare_nodes(
     integer = {v.producer: _row(v, edges.get(v), plan, ranges, calibrated, quantized) for v in values}
     rows = tuple(integer.get(op) or _float_row(op, plan) for op in graph.ops if op.name not in PAIRS)
     return NodeReport(rows, tuple(OutputCosine(n, quantized[t]) for n, t in compared.items()))
-
-
-def compared_outputs(graph: Graph, tail: Tail) -> dict[str, str]:
-    """What agreement is measured on: tensor by the name to show.
-
-    The model's outputs; but where a decode tail sorts detections, whose rows may change places, what
-    enters the tail.
-    """
-    entering = [
-        v
-        for op in graph.ops
-        if op not in tail and op.name != "DequantizeLinear"
-        for v in op.results
-        if any(user in tail for user in v.users)
-    ]
-    if not entering or not _sorts(tail):
-        return {name: name for name in graph.output_names}
-    return {v.producer.location or v.name: v.name for v in entering if v.producer is not None}
-
-
-def _sorts(tail: Tail) -> bool:
-    return any(op.name in ("TopK", "NonMaxSuppression") for op in tail)
 
 
 def _seen_name(value: Value, edges: Mapping[Value, Edge]) -> str:

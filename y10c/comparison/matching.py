@@ -1,0 +1,105 @@
+"""Which tensor of one model is which of another: by lineage, the ONNX names that a value stands for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from y10c.comparison.outputs import ranking_tail
+from y10c.comparison.sides import Side
+from y10c.comparison.tensors import IntegerGrid, Seen, may_fit, real_values, seen
+from y10c.ir.types import DType
+from y10c.ir.value import Value
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A tensor that both models have, each as its readers see it.
+
+    Args:
+        tensor: Name in the reference.
+        node: The candidate's node that makes it; the tensor's name for an input.
+        op: What that node is; `input` for an input.
+        reference: Tensor to read in the reference.
+        candidate: Tensor to read in the candidate.
+        raw: The candidate's tensor before its quantization.
+        grid: The candidate's integers; None for floats.
+        quantized: Whether the candidate quantizes it.
+        element: Float type that the candidate computes in.
+        elements: Number of elements of one sample; open extents count as 1.
+    """
+
+    tensor: str
+    node: str
+    op: str
+    reference: str
+    candidate: str
+    raw: str
+    grid: IntegerGrid | None
+    quantized: bool
+    element: DType = DType.f32
+    elements: int = 0
+
+    @property
+    def dtype(self) -> str:
+        """Type in which the candidate passes the tensor on."""
+        if self.grid is not None:
+            return str(self.grid.dtype.numpy)
+        return "integers" if self.quantized else "float"
+
+
+def match(reference: Side, candidate: Side) -> list[Pair]:
+    """The tensors that can be compared, in the candidate's order.
+
+    Constants, integers, tensors of other shapes and what follows a ranking op are left out.
+    """
+    known = _by_name(reference)
+    pairs: dict[str, Pair] = {}
+    for value in _comparable(candidate):
+        found = next((known[name] for name in _names(value) if name in known), None)
+        if found is not None and found.name not in pairs and may_fit(found, value):
+            pairs[found.name] = _pair(found, seen(found), value, seen(value))
+    return [pair for pair in pairs.values() if _readable(pair, reference, candidate)]
+
+
+def _comparable(side: Side) -> Iterator[Value]:
+    behind = {v for op in ranking_tail(side.graph) for v in op.results}
+    return (value for value in real_values(side.graph) if value not in behind)
+
+
+def _by_name(side: Side) -> dict[str, Value]:
+    values = list(_comparable(side))
+    further = {name: v for v in values for name in v.lineage}
+    return {**further, **{v.name: v for v in values}, **_behind_pairs(values)}
+
+
+def _behind_pairs(values: Iterable[Value]) -> dict[str, Value]:
+    """The dequantized names: quantizers of others give the output's name to the value behind the pair."""
+    return {s.value.name: v for v in values if (s := seen(v)).quantized}
+
+
+def _names(value: Value) -> Iterator[str]:
+    yield value.name
+    yield seen(value).value.name
+    yield from value.lineage
+
+
+def _pair(a: Value, a_seen: Seen, b: Value, b_seen: Seen) -> Pair:
+    op = b.producer
+    return Pair(
+        a.name,
+        b.name if op is None else op.location or b.name,
+        "input" if op is None else op.kind,
+        a_seen.value.name,
+        b_seen.value.name,
+        b_seen.raw.name,
+        b_seen.grid,
+        b_seen.quantized,
+        b.tensor_type.dtype,
+        math.prod(d for d in b.shape or () if isinstance(d, int)),
+    )
+
+
+def _readable(pair: Pair, reference: Side, candidate: Side) -> bool:
+    return pair.reference in reference.tensors and {pair.candidate, pair.raw} <= candidate.tensors
