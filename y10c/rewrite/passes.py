@@ -56,7 +56,7 @@ class Pass:
 def _text(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(_text, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool | None) else str(value)
 
 
 @dataclass(frozen=True)
