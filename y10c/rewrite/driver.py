@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from y10c.errors import RewriteCycleError
 from y10c.ir.graph import Graph
 from y10c.ir.value import Op, Value
+from y10c.rewrite.journal import label
 from y10c.rewrite.rewriter import Listener, Rewriter, reads
 from y10c.rewrite.rule import Rule
 
@@ -84,12 +85,21 @@ class _Driver(Listener):
         for rule in self.rules_for(op.name):
             self.rewriter.by = rule.name
             read = [v.producer for v in reads(op) if v.producer is not None]
-            if rule.apply(self.rewriter, op):
+            if self.applied(rule, op):
                 self.stats.erased += self.rewriter.erase_dead(read)
                 for listener in self.rewriter.listeners:
-                    listener.applied(rule.name, op)
+                    listener.fired(rule, op)
                 self.count(rule, op)
                 return
+
+    def applied(self, rule: Rule, op: Op) -> bool:
+        try:
+            return rule.apply(self.rewriter, op)
+        except Exception as error:
+            error.add_note(f"raised by the rule {rule.name} ({rule.source}) at {label(op)}")
+            for listener in self.rewriter.listeners:
+                listener.raised(rule, op)
+            raise
 
     def rules_for(self, name: str) -> list[Rule]:
         if name not in self.by_root:
