@@ -21,16 +21,16 @@ def scale_and_shift(m: Any) -> tuple[Any, Any]:
     return scale, m.BETA - m.MEAN * scale
 
 
-def inference(m: Any) -> bool:
-    """The BatchNormalization computes statistics of its own, or in another type than the weights."""
-    return not m.bn.training_mode and len(m.root.results) == 1 and m.GAMMA.dtype == m.VAR.dtype == m.W.dtype
+def one_type(m: Any) -> bool:
+    """The statistics are of another type than the weights."""
+    return bool(m.GAMMA.dtype == m.VAR.dtype == m.W.dtype)
 
 
 @rule(
     match=op.BatchNormalization(
-        op.Conv(x, W, B.optional(0), bind="conv", single_use=True), *STATISTICS, bind="bn"
+        op.Conv(x, W, B.optional(0), bind="conv", single_use=True), *STATISTICS, bind="bn", training_mode=0
     ),
-    where=inference,
+    where=one_type,
 )
 def fold_bn_into_conv(rw: Rewriter, m: Any) -> Any:
     """Fold BatchNormalization into the weights and the bias of the Conv before it."""
@@ -41,9 +41,12 @@ def fold_bn_into_conv(rw: Rewriter, m: Any) -> Any:
 
 @rule(
     match=op.BatchNormalization(
-        op.ConvTranspose(x, W, B.optional(0), bind="conv", single_use=True), *STATISTICS, bind="bn"
+        op.ConvTranspose(x, W, B.optional(0), bind="conv", single_use=True),
+        *STATISTICS,
+        bind="bn",
+        training_mode=0,
     ),
-    where=inference,
+    where=one_type,
 )
 def fold_bn_into_conv_transpose(rw: Rewriter, m: Any) -> Any:
     """Fold BatchNormalization into the weights `[C, M/group, ...]` and bias of a ConvTranspose before it."""
@@ -58,9 +61,9 @@ def fold_bn_into_conv_transpose(rw: Rewriter, m: Any) -> Any:
 
 @rule(
     match=op.BatchNormalization(
-        op.Gemm(x, W, B.optional(0), bind="gemm", single_use=True), *STATISTICS, bind="bn"
+        op.Gemm(x, W, B.optional(0), bind="gemm", single_use=True), *STATISTICS, bind="bn", training_mode=0
     ),
-    where=inference,
+    where=one_type,
 )
 def fold_bn_into_gemm(rw: Rewriter, m: Any) -> Any:
     """Fold BatchNormalization into the weights and the bias of the Gemm before it."""
@@ -70,15 +73,12 @@ def fold_bn_into_gemm(rw: Rewriter, m: Any) -> Any:
     return rw.op.Gemm(m.x, rw.const(weight), rw.const(bias), **{**m.gemm.attrs, "beta": 1.0})
 
 
-@rule(
-    match=op.Conv(
-        op.BatchNormalization(x, *STATISTICS, bind="bn", single_use=True), W, B.optional(0), bind="conv"
-    )
-)
+behind = op.BatchNormalization(x, *STATISTICS, bind="bn", training_mode=0)
+
+
+@rule(match=op.Conv(behind, W, B.optional(0), bind="conv"), where=one_type)
 def fold_bn_into_next_conv(rw: Rewriter, m: Any) -> Any:
     """Fold BatchNormalization into the unpadded Conv behind it: a padding of zeros would not be shifted."""
-    if m.bn.training_mode or len(m.bn.op.results) != 1 or not m.GAMMA.dtype == m.VAR.dtype == m.W.dtype:
-        return decline("the BatchNormalization computes statistics of its own, or in another type")
     if np.any(m.conv.attrs.get("pads", 0)) or m.conv.auto_pad not in ("NOTSET", "VALID"):
         return decline("the Conv pads")
     scale, shift = scale_and_shift(m)
@@ -87,6 +87,16 @@ def fold_bn_into_next_conv(rw: Rewriter, m: Any) -> Any:
     weight = (grouped * scale.reshape(per_input)).reshape(m.W.shape)
     moved = (grouped * shift.reshape(per_input)).reshape(m.W.shape[0], -1).sum(axis=1)
     return rw.op.Conv(m.x, rw.const(weight), rw.const(m.B + moved), **m.conv.attrs)
+
+
+@rule(match=op.Gemm(behind, W, B.optional(0), bind="gemm", transA=0), where=one_type)
+def fold_bn_into_next_gemm(rw: Rewriter, m: Any) -> Any:
+    """Fold BatchNormalization into the weights and the bias of the Gemm behind it."""
+    scale, shift = scale_and_shift(m)
+    weight = m.W * (scale if m.gemm.transB else scale.reshape(-1, 1))
+    moved = m.W @ shift if m.gemm.transB else shift @ m.W
+    bias = np.asarray(m.B, m.W.dtype) * m.gemm.beta + moved * m.gemm.alpha
+    return rw.op.Gemm(m.x, rw.const(weight), rw.const(bias), **{**m.gemm.attrs, "beta": 1.0})
 
 
 @dataclass(frozen=True)
@@ -99,4 +109,5 @@ class FoldBatchNorm(RulePass):
         fold_bn_into_conv_transpose,
         fold_bn_into_gemm,
         fold_bn_into_next_conv,
+        fold_bn_into_next_gemm,
     )

@@ -9,12 +9,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from y10c.ir.types import DType, TensorType
-from y10c.rewrite import Rewriter, Rule, const, decline, op, rule, var
+from y10c.passes.canonicalize.extents import extents
+from y10c.passes.canonicalize.transposes import merged
+from y10c.rewrite import Rewriter, Rule, const, decline, op, rule, variables
 from y10c.rewrite.passes import RulePass
 
-x, y, v = var("x"), var("y"), var("v")
+x, y, z, v = variables("x y z v")
 SHAPE, PADS, MORE = const("SHAPE"), const("PADS"), const("MORE")
 
+RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 WIDER: dict[DType, frozenset[DType]] = {
     DType.f16: frozenset({DType.f32, DType.f64}),
     DType.bf16: frozenset({DType.f32, DType.f64}),
@@ -29,11 +32,7 @@ WIDER: dict[DType, frozenset[DType]] = {
 """Types that hold every value of a type."""
 
 
-@rule(
-    match=op.Reshape(
-        op.any_of("Reshape", "Flatten", "Squeeze", "Unsqueeze")(x, y.optional()), SHAPE, bind="last"
-    )
-)
+@rule(match=op.Reshape(op.any_of(*RESHAPES)(x, y.optional()), SHAPE, bind="last"))
 def merge_reshapes(rw: Rewriter, m: Any) -> Any:
     """A Reshape of something that only reshapes is one Reshape."""
     if np.any(m.SHAPE == 0):
@@ -41,15 +40,20 @@ def merge_reshapes(rw: Rewriter, m: Any) -> Any:
     return rw.op.Reshape(m.x, rw.const(m.SHAPE), **m.last.attrs)
 
 
+@rule(match=op.any_of("Flatten", "Squeeze", "Unsqueeze")(op.any_of(*RESHAPES)(x, y.optional()), z.optional()))
+def merge_squeezes(rw: Rewriter, m: Any) -> Any:
+    """A Flatten, Squeeze or Unsqueeze of something that only reshapes is one Reshape."""
+    shape = extents(m.root.results[0])
+    if shape is None or 0 in shape:
+        return decline("an extent is not known, or zero, which Reshape would copy")
+    return rw.op.Reshape(m.x, rw.const(np.array(shape, np.int64)))
+
+
 @rule(match=op.Transpose(op.Transpose(x, bind="first"), bind="last"))
 def merge_transposes(rw: Rewriter, m: Any) -> Any:
     """Two Transposes are one."""
-    rank = m.x.tensor_type.rank if isinstance(m.x.type, TensorType) else None
-    if rank is None:
-        return decline("the rank is not known")
-    backwards = tuple(reversed(range(rank)))
-    first, last = m.first.perm or backwards, m.last.perm or backwards
-    return rw.op.Transpose(m.x, perm=tuple(first[axis] for axis in last))
+    perm = merged(m)
+    return decline("the rank is not known") if perm is None else rw.op.Transpose(m.x, perm=perm)
 
 
 @rule(match=op.Cast(op.Cast(x, bind="first"), bind="last"))
@@ -74,4 +78,10 @@ class MergeChains(RulePass):
     """Merge data movements that follow each other."""
 
     name: ClassVar[str] = "merge-chains"
-    rules: ClassVar[Sequence[Rule]] = (merge_reshapes, merge_transposes, merge_casts, merge_pads)
+    rules: ClassVar[Sequence[Rule]] = (
+        merge_reshapes,
+        merge_squeezes,
+        merge_transposes,
+        merge_casts,
+        merge_pads,
+    )

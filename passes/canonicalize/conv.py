@@ -1,4 +1,4 @@
-"""Convolutions that take in a Pad, each other, or their parallel branches."""
+"""Convolutions that take in each other, or their parallel branches."""
 
 from __future__ import annotations
 
@@ -8,38 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from y10c.passes.canonicalize.batchnorm import STATISTICS, one_type, scale_and_shift
+from y10c.passes.canonicalize.extents import extents
+from y10c.passes.canonicalize.pads import pads_of
 from y10c.rewrite import Rewriter, Rule, const, decline, op, rule, variables
 from y10c.rewrite.passes import RulePass
 
-x, W, B, V = variables("x W B V")
-W2, B2, PADS = const("W2"), const("B2"), const("PADS")
-
-
-def pads_of(conv: Any, spatial: int) -> list[int] | None:
-    """Explicit pads `[begin..., end...]` of a Conv, or None where they follow from `auto_pad`."""
-    if conv.auto_pad == "VALID":
-        return [0] * 2 * spatial
-    if conv.auto_pad != "NOTSET":
-        return None
-    return list(conv.attrs.get("pads", [0] * 2 * spatial))
-
-
-@rule(
-    match=op.Conv(
-        op.Pad(x, PADS, V.optional(0), mode="constant", single_use=True), W, B.optional(), bind="conv"
-    )
-)
-def fold_pad_into_conv(rw: Rewriter, m: Any) -> Any:
-    """A Pad with zeros is part of the Conv behind it."""
-    spatial = m.W.ndim - 2
-    own, begin, end = pads_of(m.conv, spatial), m.PADS[: spatial + 2], m.PADS[spatial + 2 :]
-    if own is None or len(m.PADS) != 2 * (spatial + 2):
-        return decline("the pads of the Conv or of the Pad are not explicit")
-    if np.any(m.V) or np.any(m.PADS < 0) or begin[:2].any() or end[:2].any():
-        return decline("the Pad crops, is not of zeros, or pads batch or channels")
-    pads = [int(a + b) for a, b in zip(own, [*begin[2:], *end[2:]], strict=True)]
-    attrs = {**m.conv.attrs, "pads": pads, "auto_pad": "NOTSET"}
-    return rw.op.Conv(m.x, rw.const(m.W), None if m.B is None else rw.const(m.B), **attrs)
+x, W, B = variables("x W B")
+W2, B2 = const("W2"), const("B2")
 
 
 def pointwise(conv: Any, weight: Any) -> bool:
@@ -124,9 +100,57 @@ def embed(kernel: Any, shape: tuple[int, ...], little: Any, big: Any) -> Any:
     return np.pad(kernel, [(0, 0), (0, 0), *zip(before, after, strict=True)]) if fits else None
 
 
+@rule(match=op.Add(op.Conv(x, W, B.optional(0), bind="conv", single_use=True), x))
+def merge_conv_and_shortcut(rw: Rewriter, m: Any) -> Any:
+    """A Conv and its own input, added, are one Conv (RepVGG, arXiv 2101.03697)."""
+    kernel = identity_kernel(m)
+    if kernel is None:
+        return decline("no kernel of that size passes the image on")
+    return rw.op.Conv(m.x, rw.const(m.W + kernel), rw.const(bias_of(m.B, m.W)), **m.conv.attrs)
+
+
+@rule(
+    match=op.Add(
+        op.Conv(x, W, B.optional(0), bind="conv", single_use=True),
+        op.BatchNormalization(x, *STATISTICS, bind="bn", training_mode=0),
+    )
+)
+def merge_conv_and_batchnorm(rw: Rewriter, m: Any) -> Any:
+    """A Conv and a BatchNormalization of one input, added, are one Conv (RepVGG, arXiv 2101.03697)."""
+    kernel = identity_kernel(m)
+    if kernel is None or not one_type(m):
+        return decline("no kernel of that size passes the image on, or it is of another type")
+    scale, shift = scale_and_shift(m)
+    weight = m.W + kernel * scale.reshape(-1, *[1] * (m.W.ndim - 1))
+    return rw.op.Conv(m.x, rw.const(weight), rw.const(bias_of(m.B, m.W) + shift), **m.conv.attrs)
+
+
+def identity_kernel(m: Any) -> Any:
+    """Weights like `m.W` with which `m.conv` passes its input `m.x` on, or None where there are none."""
+    spatial = m.W.ndim - 2
+    ones = (1,) * spatial
+    pads = pads_of(m.conv, spatial)
+    shape = extents(m.x)
+    strided = any(s != 1 for s in m.conv.attrs.get("strides", ones))
+    if pads is None or strided or shape is None or shape != extents(m.conv.result):
+        return None
+    taps = [divmod(p, d) for p, d in zip(pads, m.conv.attrs.get("dilations", ones), strict=False)]
+    if any(rest for _, rest in taps):
+        return None
+    kernel = np.zeros(m.W.shape, m.W.dtype)
+    channels = np.arange(m.W.shape[0])
+    kernel[(channels, channels % m.W.shape[1], *(tap for tap, _ in taps))] = 1
+    return kernel
+
+
 @dataclass(frozen=True)
 class MergeConvs(RulePass):
-    """Merge convolutions with pads, with each other and with parallel branches."""
+    """Merge convolutions with each other and with parallel branches."""
 
     name: ClassVar[str] = "merge-convs"
-    rules: ClassVar[Sequence[Rule]] = (fold_pad_into_conv, merge_pointwise_convs, merge_parallel_convs)
+    rules: ClassVar[Sequence[Rule]] = (
+        merge_pointwise_convs,
+        merge_parallel_convs,
+        merge_conv_and_shortcut,
+        merge_conv_and_batchnorm,
+    )

@@ -84,7 +84,9 @@ def concat_split(rw: Rewriter, m: Any) -> Any:
     return m.x
 
 
-@rule(match=op.Slice(op.Slice(x, START, END, AXES, STEPS), FROM, TO, const("ALONG").optional(), BY.optional()))
+@rule(
+    match=op.Slice(op.Slice(x, START, END, AXES, STEPS), FROM, TO, const("ALONG").optional(), BY.optional())
+)
 def merge_slices(rw: Rewriter, m: Any) -> Any:
     """A Slice of a Slice is one Slice."""
     shape = extents(m.x)
