@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from y10c.errors import InternalError
 from y10c.ir.graph import Graph
 from y10c.ir.types import TensorType, Type, more_precise
 from y10c.ir.value import Op, Value
 from y10c.rewrite.builder import OpBuilder, as_tensor
+
+if TYPE_CHECKING:
+    from y10c.rewrite.rule import Rule
 
 
 class Listener:
@@ -28,8 +31,11 @@ class Listener:
     def replaced(self, old: Value, new: Value) -> None:
         """Every use of `old` now reads `new`."""
 
-    def applied(self, rule: str, root: Op) -> None:
+    def fired(self, rule: Rule, root: Op) -> None:
         """A rule fired at `root`, which is out of the graph now, as is whatever died with it."""
+
+    def raised(self, rule: Rule, root: Op) -> None:
+        """A rule raised at `root`; what it had done is rolled back."""
 
 
 class RewriteError(InternalError):
