@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from y10c.api import Result, compile, load, optimize, save
+    from y10c.api import Comparison, Result, compare, compile, load, optimize, save
 
 __version__ = "0.1.0"
 
-__all__ = ["Result", "__version__", "compile", "load", "optimize", "save"]
+__all__ = ["Comparison", "Result", "__version__", "compare", "compile", "load", "optimize", "save"]
 
 
 def __getattr__(name: str) -> object:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import onnx
 
 from y10c.backend.exporter import save
+from y10c.comparison.compare import compare
+from y10c.comparison.result import Comparison
 from y10c.frontend.importer import load
 from y10c.pipeline.compile import compile
 from y10c.pipeline.result import Result
 
-__all__ = ["Result", "compile", "load", "optimize", "save"]
+__all__ = ["Comparison", "Result", "compare", "compile", "load", "optimize", "save"]
 
 
 def optimize(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -18,6 +18,9 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "compile": Command("y10c.cli.compile:compile", "Compile an ONNX model to INT8 with a cost report."),
+    "compare": Command(
+        "y10c.cli.compare:compare", "Compare two models node by node, on outputs and detections."
+    ),
     "cost": Command("y10c.cli.cost:cost", "Estimate cycles, bytes and times of a model on a chip."),
     "demo": Command("y10c.cli.demo:demo", "Compile a built-in YOLOv10n and show the report."),
     "detect": Command(
