@@ -12,20 +12,25 @@ from y10c import __version__, atomic, diagnostics, progress
 from y10c.backend.exporter import export_model, save_model
 from y10c.calib.feeds import Feeds, generated_feeds, open_feeds
 from y10c.calib.table import CalibrationTable
+from y10c.config.settings import Config
 from y10c.cost.report.data import NodeRow, OutputCosine
+from y10c.deploy.build import Deployed, deploy
 from y10c.detect.head_info import HeadInfo
 from y10c.diagnostics import Diagnostics, warn
 from y10c.errors import ModelError, UnknownNameError
 from y10c.frontend.importer import load
 from y10c.ir.graph import Graph
+from y10c.passes.head.cut import CutOutputs
 from y10c.passes.observe.ranges import Ranges
 from y10c.passes.pipelines import Stage, stages
+from y10c.pipeline.config import deploy_plan, input_shapes, open_config_feeds
 from y10c.pipeline.costs import estimate_cost
 from y10c.pipeline.manager import PassRun, check_order, run_passes
 from y10c.pipeline.nodes import Models, compare_nodes
 from y10c.pipeline.outputs import write_outputs
 from y10c.pipeline.result import Result
 from y10c.pipeline.target import create_target
+from y10c.pipeline.wishes import node_types
 from y10c.quant.options import QuantOptions
 from y10c.quant.plan import QuantPlan, Tail
 from y10c.quant.scheme import QuantScheme
@@ -35,6 +40,7 @@ QDQ_OPSET = 21
 """The first opset with 16-bit QuantizeLinear in ONNX's own domain."""
 
 HEADS = ("raw", "e2e", "keep")
+OUTPUT_NODES = "model_parameters.output_nodes"
 STAGE_NAMES = ("original", "optimized", "calibrated", "ptq")
 
 
@@ -51,6 +57,7 @@ class CompileOptions:
         stop_after: Last stage that is made.
         limit: Use at most this many calibration samples.
         quant: How it is quantized.
+        config: What else the user's YAML says: inputs, data, precision of nodes, where the model ends.
     """
 
     target: str = "j6"
@@ -61,6 +68,7 @@ class CompileOptions:
     stop_after: str = "ptq"
     limit: int | None = None
     quant: QuantOptions = field(default_factory=QuantOptions)
+    config: Config | None = None
 
     def __post_init__(self) -> None:
         if self.stop_after not in STAGE_NAMES:
@@ -82,6 +90,7 @@ def compile(
     stop_after: str = "ptq",
     limit: int | None = None,
     quant: QuantOptions | None = None,
+    config: Config | None = None,
 ) -> Result:
     """Compile an ONNX model for a target.
 
@@ -97,6 +106,8 @@ def compile(
         stop_after: `original`, `optimized`, `calibrated` or `ptq`.
         limit: Use at most this many calibration samples.
         quant: How it is quantized; the defaults where None.
+        config: The user's YAML (`y10c.config.load.read_config`): its inputs, data, precision of nodes and
+            output nodes; the arguments above are stronger.
 
     Raises:
         Y10cError: Whatever is wrong with the model, the data, the options or the output folder.
@@ -110,6 +121,7 @@ def compile(
         stop_after,
         limit,
         quant or QuantOptions(),
+        config,
     )
     with diagnostics.collect() as warnings:
         compilation = _Compilation(model, options, warnings)
@@ -133,7 +145,7 @@ class _Compilation:
         self.where = str(model) if isinstance(model, str | Path) else "model"
         self.model_name = Path(self.where).name.removesuffix(".onnx")
         with progress.step("reading the model"):
-            self.graph = load(model, shapes=options.shapes)
+            self.graph = load(model, shapes={**input_shapes(options.config, model), **options.shapes})
         require_static_inputs(self.graph, self.where)
         self.feeds = self._open_feeds()
         self.context = PassContext(tables={QuantScheme: self._scheme(), Feeds: self.feeds})
@@ -151,6 +163,9 @@ class _Compilation:
         if self.options.calibration is not None:
             feeds = open_feeds(inputs, self.options.calibration)
             return feeds if self.options.limit is None else feeds.limited(self.options.limit)
+        if self.options.config is not None:
+            feeds = open_config_feeds(self.options.config, inputs)
+            return feeds if self.options.limit is None else feeds.limited(self.options.limit)
         warn(
             "Y5001",
             "calibrated on generated images: the accuracy of this model is unknown",
@@ -159,10 +174,10 @@ class _Compilation:
         return generated_feeds(inputs)
 
     def run(self, folder: Path | None, prefix: str) -> Result:
-        plan = self._stages()
-        check_order([p for stage in plan for p in stage.passes])
+        check_order([p for stage in self._stages() for p in stage.passes])
         files: dict[str, Path] = {}
-        for stage in plan:
+        for index in range(STAGE_NAMES.index(self.options.stop_after) + 1):
+            stage = self._stages()[index]
             self._run_stage(stage)
             if folder is not None:
                 files[stage.name] = save_model(
@@ -171,12 +186,17 @@ class _Compilation:
         return self._finish(folder, prefix, files)
 
     def _stages(self) -> tuple[Stage, ...]:
-        head = self.options.head or self.target.default_head
-        plan = stages(head, self.options.quant, self.target.legalization())
-        return plan[: STAGE_NAMES.index(self.options.stop_after) + 1]
+        ends = self.options.config.names(OUTPUT_NODES) if self.options.config is not None else ()
+        head = self.options.head or ("keep" if ends else self.target.default_head)
+        plan = list(stages(head, self.options.quant, self.target.legalization()))
+        if ends:
+            plan[1] = replace(plan[1], passes=(CutOutputs(ends), *plan[1].passes))
+        return tuple(plan[: STAGE_NAMES.index(self.options.stop_after) + 1])
 
     def _run_stage(self, stage: Stage) -> None:
         self.runs += run_passes(self.graph, stage.passes, self.context)
+        if self.options.config is not None and stage.name == "optimized":
+            self._take_node_types(self.options.config)
         saved = self.options.quant.save_calibration
         if saved is not None and stage.name == "calibrated":
             self.context.tables[CalibrationTable].save(saved)
@@ -184,6 +204,19 @@ class _Compilation:
         self.models[stage.name] = export_model(
             self.graph, opset=QDQ_OPSET if quantized else None, metadata=self._metadata()
         )
+
+    def _take_node_types(self, config: Config) -> None:
+        """Names of nodes in the config are those of the optimized graph, so it is asked from here on."""
+        quant = self.options.quant
+        types = {**node_types(config, self.graph), **quant.node_types}
+        self.options = replace(self.options, quant=replace(quant, node_types=types))
+
+    def _deployed(self) -> Deployed | None:
+        """The runtime form, where it differs from the quantized model."""
+        if "ptq" not in self.models or self.options.config is None:
+            return None
+        plan = deploy_plan(self.options.config, self.graph)
+        return None if plan.changes_nothing else deploy(self.graph, plan, self.context.tables.get(HeadInfo))
 
     def _metadata(self) -> dict[str, str]:
         samples = f"{self.feeds.count} samples" if self.feeds else "none"
@@ -197,6 +230,10 @@ class _Compilation:
 
     def _finish(self, folder: Path | None, prefix: str, files: dict[str, Path]) -> Result:
         nodes, outputs = self._compared()
+        deployed = self._deployed()
+        if deployed is not None and folder is not None:
+            model = export_model(deployed.graph, opset=QDQ_OPSET, metadata=self._metadata())
+            files["deploy"] = save_model(model, folder / f"{prefix}_deploy_model.onnx")
         result = Result(
             target=self.target.name,
             march=self.target.march,
@@ -210,6 +247,7 @@ class _Compilation:
             head=self.context.tables.get(HeadInfo),
             synthetic=self.feeds.synthetic,
             samples=self.feeds.count,
+            deployed=deployed,
         )
         if folder is None:
             return result

@@ -14,8 +14,10 @@ from y10c.config.against import ModelNames, check_against
 from y10c.config.problems import Findings
 from y10c.config.quant import QuantConfig
 from y10c.config.settings import Config, InputConfig
+from y10c.deploy.plan import DeployPlan
 from y10c.diagnostics import warn
 from y10c.errors import UsageError
+from y10c.ir.graph import Graph
 from y10c.ir.types import TensorType
 from y10c.quant.options import QuantOptions
 
@@ -201,3 +203,23 @@ def _with_model_config(options: QuantOptions, model: Mapping[str, Any]) -> Quant
     return replace(
         options, bias_correction=options.bias_correction or "bias_correction" in model.get("weight", {})
     )
+
+
+def input_shapes(config: Config | None, model: object) -> dict[str, tuple[int, ...]]:
+    """The extents that a config gives, by the model's names for its inputs.
+
+    Args:
+        config: None gives none.
+        model: Path of the model, whose only input the config may leave unnamed.
+    """
+    if config is None or not isinstance(model, str | Path):
+        return {}
+    if not any(one.shape for one in config.inputs):
+        return {}
+    said = named_inputs(config, list(model_names(Path(model)).inputs))
+    return {name: one.shape for name, one in said.items() if one.shape is not None}
+
+
+def deploy_plan(config: Config, graph: Graph) -> DeployPlan:
+    """The runtime form that a config asks for."""
+    return DeployPlan.of(config, named_inputs(config, [value.name for value in graph.inputs]))

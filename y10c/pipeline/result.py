@@ -10,6 +10,7 @@ import onnx
 
 from y10c.cost.report.data import NodeRow, OutputCosine
 from y10c.cost.result import CostResult
+from y10c.deploy.build import Deployed
 from y10c.detect.head_info import HeadInfo
 from y10c.diagnostics import Diagnostics
 from y10c.pipeline.manager import PassRun
@@ -47,6 +48,7 @@ class Result:
         warnings: What a person should know.
         synthetic: Calibration ran on generated images, so that nothing is known of accuracy.
         samples: Number of calibration samples.
+        deployed: The runtime form; None where a config asks for none that differs from the last stage.
     """
 
     target: str
@@ -61,6 +63,7 @@ class Result:
     synthetic: bool
     samples: int
     head: HeadInfo | None = None
+    deployed: Deployed | None = None
 
     @property
     def model(self) -> onnx.ModelProto:
