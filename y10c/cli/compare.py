@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 
 SHOWN = 12
 """Nodes in the table; `--json`, `--html` and `-o` have them all."""
+COLUMNS = (
+    "node",
+    "op",
+    "type",
+    "own SQNR",
+    "with all before",
+    "cosine",
+    "max error",
+    "threshold",
+    "clipped",
+)
 PICTURES = 12
 """Images that `--images` draws at most: those whose detections changed most."""
 
@@ -37,7 +48,7 @@ def compare(
     fail_under: Annotated[
         list[str] | None,
         typer.Option(
-            help="Exit with 1 below it: cosine=0.99, sqnr=20, node-cosine, node-sqnr, agreement=0.9."
+            help="Exit with 1 below a bar: cosine=0.99, sqnr=20, node-cosine, node-sqnr, agreement."
         ),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the comparison as a page.")] = None,
@@ -104,18 +115,7 @@ def _node_table(found: Comparison) -> RenderableType:
     """The nodes that lose most on their own."""
     worst = found.worst_own[:SHOWN]
     more = f"of {len(found.nodes)} compared tensors, the {len(worst)} that lose most on their own"
-    columns = [
-        "node",
-        "op",
-        "type",
-        "own SQNR",
-        "with all before",
-        "cosine",
-        "max error",
-        "threshold",
-        "clipped",
-    ]
-    return table(columns, [_row(node) for node in worst], title=more)
+    return table(COLUMNS, [_row(node) for node in worst], title=more)
 
 
 def _row(node: NodeDifference) -> tuple[str, ...]:

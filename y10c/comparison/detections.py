@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
 
 from y10c import progress
 from y10c.calib.collect import run_outputs
 from y10c.calib.feeds import Feeds
+from y10c.calib.preprocess import Preprocess
 from y10c.comparison.agreement import SCORES, Agreement, Changes, agreement, changes
 from y10c.comparison.sides import Side
 from y10c.detect.classes import class_names
@@ -139,8 +140,15 @@ def _pictures(
         sample = data.load(loaded[name])
         if sample is not None:
             image = as_image(sample.array)
-            both = [draw(image, f[place].taken(f[place].scores > SHOWN_SCORE), labels) for f in found]
+            kept = [f[place].taken(f[place].scores > SHOWN_SCORE) for f in found]
+            both = [draw(image, one, labels).crop(without_border(image)) for one in kept]
             yield Picture(name, each[name], *both)
+
+
+def without_border(image: Image.Image) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what a letterbox holds; the whole image where it has no border."""
+    border = Image.new(image.mode, image.size, (Preprocess().fill,) * 3)
+    return ImageChops.difference(image, border).getbbox() or (0, 0, *image.size)
 
 
 def as_image(sample: NDArray[Any]) -> Image.Image:

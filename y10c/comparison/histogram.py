@@ -49,8 +49,8 @@ class Histogram:
                 if 0 <= (x := self._x(limit)) <= WIDTH
             ),
         ]
-        head = f'<svg class="histogram" viewBox="0 0 {number(WIDTH)} {number(HEIGHT)}" preserveAspectRatio="none"'
-        return Markup(f'{head} aria-hidden="true">{"".join(parts)}</svg>')
+        box = f'viewBox="0 0 {number(WIDTH)} {number(HEIGHT)}" preserveAspectRatio="none"'
+        return Markup(f'<svg class="histogram" {box} aria-hidden="true">{"".join(parts)}</svg>')
 
     def _x(self, value: float) -> float:
         return WIDTH * (value - self.low) / (self.high - self.low)
@@ -62,7 +62,7 @@ class Histogram:
 
 
 def histogram(found: Distribution) -> Histogram | None:
-    """Both distributions over one axis, which the limits are on where they are near; None without any data."""
+    """Both distributions over one axis, which holds near limits; None without any data."""
     sketches = [s for s in (found.reference, found.candidate) if not s.empty]
     if not sketches:
         return None

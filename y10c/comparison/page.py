@@ -6,6 +6,7 @@ import base64
 import io
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -109,8 +110,13 @@ def noise_share(value: float) -> float:
 
 
 def short(node: str) -> str:
-    """A node's name without what every name of its kind carries, for narrow places."""
-    return node.strip("/")
+    """A node's path without its root and the scopes that the next one repeats.
+
+    `/model.23/cv3.2/cv3.2.1/act/Mul` says no more than `model.23/cv3.2.1/act/Mul`.
+    """
+    parts = node.strip("/").split("/")
+    kept = [a for a, b in pairwise(parts) if not b.startswith(f"{a}.")]
+    return "/".join([*kept, parts[-1]])
 
 
 def as_data(image: Image) -> str:
