@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import onnx
+from google.protobuf.message import EncodeError
 
 from y10c import atomic
 from y10c.backend.downgrade import lowered, opset_for
+from y10c.backend.external import data_file, move_data_out, size_in_file
 from y10c.backend.names import Namer
+from y10c.backend.notes import write_annotation, write_node_notes, write_notes, write_value_notes
 from y10c.backend.protos import attribute_proto, tensor_proto, type_proto
+from y10c.errors import OutputError
 from y10c.ir.graph import Graph
+from y10c.ir.tensor import Tensor
 from y10c.ir.types import DType, TensorType
 from y10c.ir.value import Op, Value
 from y10c.ops.onnx_schema import find_schema
@@ -46,11 +52,7 @@ def export_model(
         ModelError: An op does not exist in the opset asked for.
     """
     plain = lowered(graph)
-    version = opset_for(plain, opset)
-    written = _Exporter(plain, version).model()
-    for key, value in sorted({**graph.info.metadata, **(metadata or {})}.items()):
-        written.metadata_props.add(key=key, value=value)
-    return written
+    return _Exporter(plain, opset_for(plain, opset), tensor_proto).model(metadata or {})
 
 
 def save(
@@ -58,10 +60,19 @@ def save(
 ) -> Path:
     """Write the graph as an ONNX file; the file appears whole or not at all.
 
+    Weights of more than about 1.8 GB go to `NAME.data` beside it, and are never all in memory.
+
     Raises:
         OutputError: The file cannot be written.
     """
-    return save_model(export_model(graph, opset=opset, metadata=metadata), path)
+    target, plain = Path(path), lowered(graph)
+    version = opset_for(plain, opset)
+    weights = (*plain.constants, *plain.inputs)
+    tensors = [t for v in weights if (t := v.tensor or plain.defaults.get(v)) is not None]
+    if sum(map(size_in_file, tensors)) <= MAX_INLINE_BYTES:
+        return _write(_Exporter(plain, version, tensor_proto).model(metadata or {}), target)
+    with data_file(target) as data:
+        return _write(_Exporter(plain, version, data.store).model(metadata or {}), target)
 
 
 def save_model(model: onnx.ModelProto, path: str | Path) -> Path:
@@ -71,21 +82,41 @@ def save_model(model: onnx.ModelProto, path: str | Path) -> Path:
         OutputError: The file cannot be written.
     """
     target = Path(path)
-    if sum(len(t.raw_data) for t in model.graph.initializer) > MAX_INLINE_BYTES:
-        from y10c.backend.external import move_data_out
+    if sum(len(t.raw_data) for t in model.graph.initializer) <= MAX_INLINE_BYTES:
+        return _write(model, target)
+    with data_file(target) as data:
+        return _write(move_data_out(model, data), target)
 
-        model = move_data_out(model, target.with_name(target.name + ".data"))
-    atomic.write_bytes(target, model.SerializeToString(deterministic=True))
+
+def _write(model: onnx.ModelProto, target: Path) -> Path:
+    try:
+        data = model.SerializeToString(deterministic=True)
+    except (EncodeError, ValueError) as error:
+        raise OutputError(
+            "the model without its weights is larger than the 2 GB that ONNX files can have",
+            where=str(target),
+            help="its large tensors are attributes of ops: make them initializers",
+        ) from error
+    atomic.write_bytes(target, data)
     return target
 
 
 class _Exporter:
-    def __init__(self, graph: Graph, opset: int) -> None:
+    """Writes one graph.
+
+    Args:
+        graph: In the form of the opset.
+        opset: Of ONNX's own domain.
+        store: Gives the message for a constant of a name.
+    """
+
+    def __init__(self, graph: Graph, opset: int, store: Callable[[Tensor, str], onnx.TensorProto]) -> None:
         self.graph = graph
         self.opset = opset
+        self.store = store
         self.namer = Namer(graph)
 
-    def model(self) -> onnx.ModelProto:
+    def model(self, metadata: Mapping[str, str]) -> onnx.ModelProto:
         info = self.graph.info
         model = onnx.ModelProto(
             ir_version=self.ir_version(),
@@ -96,7 +127,9 @@ class _Exporter:
         )
         for domain, version in sorted({**self.other_domains(), **info.opsets, "": self.opset}.items()):
             model.opset_import.add(domain=domain, version=version)
-        model.graph.CopyFrom(self.graph_proto(self.graph))
+        self.fill(model.graph, self.graph)
+        for key, value in sorted({**info.metadata, **metadata}.items()):
+            model.metadata_props.add(key=key, value=value)
         return model
 
     def ir_version(self) -> int:
@@ -122,13 +155,21 @@ class _Exporter:
         return {d: 1 if s is None else s.since_version for d, s in schemas.items()}
 
     def graph_proto(self, graph: Graph) -> onnx.GraphProto:
-        proto = onnx.GraphProto(name=graph.name or "graph")
+        proto = onnx.GraphProto()
+        self.fill(proto, graph)
+        return proto
+
+    def fill(self, proto: onnx.GraphProto, graph: Graph) -> None:
+        proto.name = graph.name or "graph"
+        write_notes(proto, graph.notes)
         slots = self.namer.output_slots(graph)
         for value in graph.inputs:
-            proto.input.add(name=self.namer.name(value)).type.CopyFrom(type_proto(value.type))
+            self.entry(proto.input, self.namer.name(value), value)
+            if value in graph.defaults:
+                proto.initializer.append(self.store(graph.defaults[value], self.namer.name(value)))
         if graph is self.graph:
             for constant in graph.constants:
-                proto.initializer.append(tensor_proto(constant.tensor, self.namer.name(constant)))  # type: ignore[arg-type]
+                self.constant(proto, constant)
         for op in graph.ops:
             proto.node.append(self.node(op))
             for result in op.results:
@@ -141,17 +182,32 @@ class _Exporter:
                     input=[self.namer.name(value)],
                     output=[name],
                 )
-            proto.output.add(name=name).type.CopyFrom(type_proto(value.type))
-        return proto
+            self.entry(proto.output, name, value)
+        for value in (*graph.inputs, *(r for op in graph.ops for r in op.results)):
+            write_annotation(proto, self.namer.name(value), value.notes)
+
+    def constant(self, proto: onnx.GraphProto, value: Value) -> None:
+        assert value.tensor is not None
+        written = self.store(value.tensor, self.namer.name(value))
+        write_notes(written, value.notes)
+        proto.initializer.append(written)
+        write_annotation(proto, written.name, value.notes)
 
     def describe(self, proto: onnx.GraphProto, value: Value, graph: Graph) -> None:
         name = self.namer.name(value)
-        if isinstance(value.type, TensorType) and value._uses and name not in graph.output_names:
-            proto.value_info.add(name=name).type.CopyFrom(type_proto(value.type))
+        if value.type is not None and (value._uses or value.notes) and name not in graph.output_names:
+            self.entry(proto.value_info, name, value)
+
+    @staticmethod
+    def entry(entries: Any, name: str, value: Value) -> None:
+        entry = entries.add(name=name)
+        entry.type.CopyFrom(type_proto(value.type))
+        write_value_notes(entry, value.notes)
 
     def node(self, op: Op) -> onnx.NodeProto:
         node = onnx.NodeProto(op_type=op.kind, domain=op.domain, name=self.namer.node_name(op))
         node.input.extend("" if v is None else self.namer.name(v) for v in op.operands)
         node.output.extend(self.namer.result_name(r) for r in op.results)
         node.attribute.extend(attribute_proto(k, v, self.graph_proto) for k, v in op.attrs.items())
+        write_node_notes(node, op.notes)
         return node

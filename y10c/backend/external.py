@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import onnx
 
 from y10c import atomic
+from y10c.backend.protos import tensor_proto
+from y10c.ir.tensor import Tensor
+from y10c.ir.textdata import tensor_bytes
+from y10c.ir.types import DType
 
 ALIGNMENT = 4096
 """Each tensor starts at a multiple of this many bytes, so that it can be mapped."""
@@ -14,27 +21,74 @@ MIN_BYTES = 1024
 """Smaller tensors stay in the model."""
 
 
-def move_data_out(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
-    """The model with its large tensors written to `path`.
+class DataFile:
+    """A file of weights that is being written.
+
+    Args:
+        file: Open for writing.
+        location: What the model calls it.
+    """
+
+    def __init__(self, file: BinaryIO, location: str) -> None:
+        self._file = file
+        self._location = location
+
+    def store(self, tensor: Tensor, name: str) -> onnx.TensorProto:
+        """Write a constant; gives the message that refers to its data, or holds it where it is small.
+
+        The data is not copied on the way, but for elements of less than a byte, which are packed.
+        """
+        if tensor.dtype is DType.str or size_in_file(tensor) < MIN_BYTES:
+            return tensor_proto(tensor, name)
+        if tensor.dtype.bits % 8:
+            return self.move(tensor_proto(tensor, name))
+        head = onnx.TensorProto(name=name, data_type=tensor.dtype.value, dims=tensor.shape)
+        return self._referring(head, tensor_bytes(tensor))
+
+    def move(self, tensor: onnx.TensorProto) -> onnx.TensorProto:
+        """Write the data of a message; gives the message that refers to it, or itself where it is small."""
+        if len(tensor.raw_data) < MIN_BYTES:
+            return tensor
+        head = onnx.TensorProto(
+            name=tensor.name,
+            data_type=tensor.data_type,
+            dims=tensor.dims,
+            doc_string=tensor.doc_string,
+            metadata_props=tensor.metadata_props,
+        )
+        return self._referring(head, tensor.raw_data)
+
+    def _referring(self, head: onnx.TensorProto, data: bytes | memoryview) -> onnx.TensorProto:
+        self._file.write(b"\0" * (-self._file.tell() % ALIGNMENT))
+        facts = {"location": self._location, "offset": self._file.tell(), "length": len(data)}
+        self._file.write(data)
+        head.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in facts.items():
+            head.external_data.add(key=key, value=str(value))
+        return head
+
+
+@contextmanager
+def data_file(model: Path) -> Iterator[DataFile]:
+    """The file of weights beside a model, `NAME.data`; it appears when the block ends well.
 
     Raises:
         OutputError: The file cannot be written.
     """
-    light = _without_initializers(model)
+    path = model.with_name(model.name + ".data")
     with atomic.file(path) as temporary, temporary.open("wb") as file:
-        for tensor in model.graph.initializer:
-            if len(tensor.raw_data) < MIN_BYTES:
-                light.graph.initializer.append(tensor)
-                continue
-            file.write(b"\0" * (-file.tell() % ALIGNMENT))
-            facts = {"location": path.name, "offset": file.tell(), "length": len(tensor.raw_data)}
-            file.write(tensor.raw_data)
-            entry = light.graph.initializer.add(
-                name=tensor.name, data_type=tensor.data_type, dims=tensor.dims
-            )
-            entry.data_location = onnx.TensorProto.EXTERNAL
-            for key, value in facts.items():
-                entry.external_data.add(key=key, value=str(value))
+        yield DataFile(file, path.name)
+
+
+def size_in_file(tensor: Tensor) -> int:
+    """Bytes of a constant's data; 0 for strings, which are never apart from the model."""
+    return 0 if tensor.dtype is DType.str else -(-tensor.type.elements * tensor.dtype.bits // 8)
+
+
+def move_data_out(model: onnx.ModelProto, data: DataFile) -> onnx.ModelProto:
+    """The model with the data of its initializers written apart."""
+    light = _without_initializers(model)
+    light.graph.initializer.extend(map(data.move, model.graph.initializer))
     return light
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import onnx
 from onnx import AttributeProto, numpy_helper
 
-from y10c.ir.attrs import Floats, Graphs, Ints, Strings, Tensors, Types
+from y10c.ir.attrs import Floats, Graphs, Ints, SparseTensor, SparseTensors, Strings, Tensors, Types
 from y10c.ir.tensor import Tensor
 from y10c.ir.types import Dim, DType, MapType, OptionalType, SequenceType, SparseTensorType, TensorType, Type
 
@@ -77,6 +77,12 @@ def _graph_attribute(name: str, value: Any, write_graph: GraphWriter | None) -> 
     return AttributeProto(name=name, type=AttributeProto.GRAPHS, graphs=[write_graph(g) for g in value])
 
 
+def _sparse(tensor: SparseTensor) -> onnx.SparseTensorProto:
+    return onnx.SparseTensorProto(
+        values=tensor_proto(tensor.values, ""), indices=tensor_proto(tensor.indices, ""), dims=tensor.shape
+    )
+
+
 def _bytes(value: str | bytes) -> bytes:
     return value if isinstance(value, bytes) else value.encode()
 
@@ -91,6 +97,8 @@ _WRITERS: dict[Any, tuple[Any, Callable[[onnx.AttributeProto, Any], Any]]] = {
     Strings: (AttributeProto.STRINGS, lambda p, v: p.strings.extend(map(_bytes, v))),
     Tensor: (AttributeProto.TENSOR, lambda p, v: p.t.CopyFrom(tensor_proto(v, ""))),
     Tensors: (AttributeProto.TENSORS, lambda p, v: p.tensors.extend(tensor_proto(t, "") for t in v)),
+    SparseTensor: (AttributeProto.SPARSE_TENSOR, lambda p, v: p.sparse_tensor.CopyFrom(_sparse(v))),
+    SparseTensors: (AttributeProto.SPARSE_TENSORS, lambda p, v: p.sparse_tensors.extend(map(_sparse, v))),
     _TYPES: (AttributeProto.TYPE_PROTO, lambda p, v: p.tp.CopyFrom(type_proto(v))),
     Types: (AttributeProto.TYPE_PROTOS, lambda p, v: p.type_protos.extend(map(type_proto, v))),
 }

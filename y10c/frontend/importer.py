@@ -2,54 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 
 from y10c.errors import ModelError, VerifyError
+from y10c.frontend.functions import Functions
+from y10c.frontend.notes import read_node_notes, read_notes, read_value_notes
 from y10c.frontend.protos import read_attribute, read_tensor, read_type
 from y10c.frontend.read import read_model
 from y10c.frontend.scalars import make_scalars
 from y10c.frontend.shapes import inferred_graph, nested_graphs, set_input_shapes, value_types
+from y10c.frontend.sparse import constant_tensor, dense
 from y10c.frontend.upgrade import upgrade
 from y10c.ir.attrs import Attrs
 from y10c.ir.graph import Graph, ModelInfo
-from y10c.ir.types import Type
+from y10c.ir.notes import NO_NOTES, Notes
+from y10c.ir.tensor import Tensor
+from y10c.ir.types import Type, more_precise
 from y10c.ir.value import Op, Value
 from y10c.ir.verify import verify
 
+CONSTANT_BEFORE = 4
+"""Before this IR version, initializers had to be inputs too; all are constants. Source: onnx docs/IR.md."""
 
-def load(model: str | Path | onnx.ModelProto, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+
+def load(
+    model: str | Path | onnx.ModelProto,
+    *,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    freeze: bool = False,
+) -> Graph:
     """Read an ONNX model into the IR.
 
     Args:
         model: A path, or a model in memory.
         shapes: Extents for inputs whose shape is symbolic, by input name.
+        freeze: Take inputs that have a default as constants, so that nobody can feed them any more.
 
     Raises:
         ModelError: The file cannot be read, is not ONNX, or is not a valid graph; the error names the place.
     """
     proto, path = read_model(model)
-    if proto.functions:
-        proto = _inlined(proto)
     if shapes:
         proto = set_input_shapes(proto, shapes)
-    return _Importer(proto, path).run()
-
-
-def _inlined(proto: onnx.ModelProto) -> onnx.ModelProto:
-    import onnx.inliner
-
-    try:
-        return onnx.inliner.inline_local_functions(proto)
-    except Exception as error:
-        raise ModelError(f"the model's functions cannot be expanded: {error}") from error
+    return _Importer(proto, path, freeze).run()
 
 
 class _Importer:
-    def __init__(self, proto: onnx.ModelProto, path: Path | None) -> None:
+    def __init__(self, proto: onnx.ModelProto, path: Path | None, freeze: bool) -> None:
         self.proto = proto
+        self.functions = Functions.of(proto)
+        self.freeze = freeze or proto.ir_version < CONSTANT_BEFORE
+        self.current: set[Op] = set()
         self.folder = path.parent if path is not None else None
         self.where = path.name if path is not None else "model"
         self.info = ModelInfo(
@@ -65,8 +72,8 @@ class _Importer:
     def run(self) -> Graph:
         graph = Graph(self.proto.graph.name)
         graph.info = self.info
-        self.fill(graph, self.proto.graph, inferred_graph(self.proto), {})
-        upgrade(graph)
+        self.fill(graph, self.proto.graph, inferred_graph(self.proto, self.freeze), {})
+        upgrade(graph, self.current)
         make_scalars(graph)
         try:
             verify(graph, types=False)
@@ -78,24 +85,27 @@ class _Importer:
         self, graph: Graph, proto: onnx.GraphProto, inferred: onnx.GraphProto, outer: dict[str, Value]
     ) -> None:
         scope = dict(outer)
-        types = value_types(inferred)
-        initialized = {t.name for t in proto.initializer} | {t.values.name for t in proto.sparse_initializer}
-        for tensor in proto.initializer:
-            scope[tensor.name] = graph.named_constant(read_tensor(tensor, self.folder), tensor.name)
-        for sparse in proto.sparse_initializer:
-            scope[sparse.values.name] = self.sparse_constant(graph, sparse)
+        graph.notes = read_notes(proto)
+        said = _Said(value_types(inferred), read_value_notes(proto))
+        constants = self.constants(proto)
+        frozen = self.freeze and graph.parent is None
         for entry in proto.input:
-            if entry.name not in initialized:
-                scope[entry.name] = graph.add_input(read_type(entry.type), entry.name)
+            if entry.name not in constants or not frozen:
+                value = scope[entry.name] = graph.add_input(read_type(entry.type), entry.name)
+                if entry.name in constants:
+                    graph.defaults[value] = constants.pop(entry.name)
+        for name, tensor in constants.items():
+            scope[name] = graph.named_constant(tensor, name)
+        for name in (*constants, *(v.name for v in graph.inputs)):
+            scope[name].notes = said.notes.get(name, NO_NOTES)
         for node, typed in zip(proto.node, inferred.node, strict=True):
-            self.add_node(graph, node, typed, scope, types)
+            self.add_node(graph, node, typed, scope, said)
         outputs = [self.lookup(scope, o.name, f"output of graph {proto.name!r}") for o in proto.output]
         graph.set_outputs(outputs, [o.name for o in proto.output])
 
-    def sparse_constant(self, graph: Graph, sparse: onnx.SparseTensorProto) -> Value:
-        from y10c.frontend.sparse import dense
-
-        return graph.named_constant(dense(sparse, self.folder), sparse.values.name)
+    def constants(self, proto: onnx.GraphProto) -> dict[str, Tensor]:
+        found = {t.name: read_tensor(t, self.folder) for t in proto.initializer}
+        return found | {t.values.name: dense(t, self.folder) for t in proto.sparse_initializer}
 
     def add_node(
         self,
@@ -103,14 +113,31 @@ class _Importer:
         node: onnx.NodeProto,
         typed: onnx.NodeProto,
         scope: dict[str, Value],
-        types: Mapping[str, Type | None],
+        said: _Said,
     ) -> None:
         label = f'{self.where}: node "{node.name or node.op_type}"'
         operands = [self.lookup(scope, n, label) if n else None for n in node.input]
         if node.op_type == "Constant" and not node.domain and self.constant(graph, node, scope):
             return
+        if self.functions.find(node) is not None:
+            results = self.call(graph, node, operands)
+        else:
+            results = self.op(graph, node, operands, nested_graphs(typed), scope)
+        for name, value in zip(node.output, results, strict=True):
+            if name and name in scope:
+                raise ModelError(f"{name!r} is defined twice", where=label)
+            if name:
+                scope[name] = value
+                said.about(name, value)
 
-        bodies = nested_graphs(typed)
+    def op(
+        self,
+        graph: Graph,
+        node: onnx.NodeProto,
+        operands: Sequence[Value | None],
+        bodies: Iterator[onnx.GraphProto],
+        scope: dict[str, Value],
+    ) -> Sequence[Value]:
 
         def nested(proto: onnx.GraphProto) -> Graph:
             inner = Graph(proto.name, parent=graph)
@@ -121,24 +148,35 @@ class _Importer:
             _op_name(node),
             operands,
             Attrs({a.name: read_attribute(a, nested, self.folder) for a in node.attribute}),
-            [types.get(n) for n in node.output],
+            [None] * len(node.output),
             result_names=list(node.output),
             location=node.name,
         )
+        op.notes = read_node_notes(node)
         graph._insert_before(op, graph.terminator)
-        for name, value in zip(node.output, op.results, strict=True):
-            if name and name in scope:
-                raise ModelError(f"{name!r} is defined twice", where=label)
-            if name:
-                scope[name] = value
+        return op.results
+
+    def call(self, graph: Graph, node: onnx.NodeProto, operands: Sequence[Value | None]) -> Sequence[Value]:
+        """Put a function's body in place of its call, by its own opset."""
+        inner = _Importer(self.functions.body(node, operands), self.info.path, True).run()
+        before = graph.terminator._prev
+        results = graph.append_copy(inner, [v for v in operands if v is not None])
+        for name, result in zip(node.output, results, strict=False):
+            if result.producer is not None and result not in operands:
+                result.name, result.lineage = name, (name,)
+        added = graph._first if before is None else before._next
+        while added is not None and added is not graph.terminator:
+            self.current.update((added, *(o for g in added.graphs for o in g.walk())))
+            added = added._next
+        self.info.opsets = {**inner.info.opsets, **self.info.opsets}
+        return results[: len(node.output)]
 
     def constant(self, graph: Graph, node: onnx.NodeProto, scope: dict[str, Value]) -> bool:
-        from y10c.frontend.sparse import constant_tensor
-
         tensor = constant_tensor(node, self.folder)
         if tensor is None:
             return False
-        scope[node.output[0]] = graph.named_constant(tensor, node.output[0])
+        value = scope[node.output[0]] = graph.named_constant(tensor, node.output[0])
+        value.notes = read_node_notes(node)
         return True
 
     def lookup(self, scope: dict[str, Value], name: str, label: str) -> Value:
@@ -150,6 +188,19 @@ class _Importer:
                 where=label,
                 help="the file is damaged or its nodes are not in order",
             ) from None
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a graph says of its values by name: their types, and notes."""
+
+    types: Mapping[str, Type | None]
+    notes: Mapping[str, Notes]
+
+    def about(self, name: str, value: Value) -> None:
+        """Tell a new value."""
+        value.type = more_precise(self.types.get(name), value.type)
+        value.notes = self.notes.get(name, value.notes)
 
 
 def _op_name(node: onnx.NodeProto) -> str:

@@ -11,7 +11,7 @@ import onnx
 from onnx import AttributeProto, TensorProto, numpy_helper
 
 from y10c.errors import ModelError
-from y10c.ir.attrs import Floats, Graphs, Ints, Strings, Tensors, Types
+from y10c.ir.attrs import Floats, Graphs, Ints, SparseTensor, SparseTensors, Strings, Tensors, Types
 from y10c.ir.tensor import Tensor
 from y10c.ir.types import Dim, DType, MapType, OptionalType, SequenceType, SparseTensorType, TensorType, Type
 
@@ -113,11 +113,19 @@ def _text(data: bytes) -> str | bytes:
         return data
 
 
+def _sparse(proto: onnx.SparseTensorProto, folder: Path | None) -> SparseTensor:
+    return SparseTensor(
+        read_tensor(proto.values, folder), read_tensor(proto.indices, folder), tuple(proto.dims)
+    )
+
+
 _READERS: dict[int, Callable[[onnx.AttributeProto, GraphReader, Path | None], Any]] = {
     AttributeProto.INT: lambda p, g, f: p.i,
     AttributeProto.FLOAT: lambda p, g, f: p.f,
     AttributeProto.STRING: lambda p, g, f: _text(p.s),
     AttributeProto.TENSOR: lambda p, g, f: read_tensor(p.t, f),
+    AttributeProto.SPARSE_TENSOR: lambda p, g, f: _sparse(p.sparse_tensor, f),
+    AttributeProto.SPARSE_TENSORS: lambda p, g, f: SparseTensors(_sparse(s, f) for s in p.sparse_tensors),
     AttributeProto.GRAPH: lambda p, g, f: g(p.g),
     AttributeProto.TYPE_PROTO: lambda p, g, f: read_type(p.tp),
     AttributeProto.INTS: lambda p, g, f: Ints(p.ints),

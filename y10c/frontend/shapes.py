@@ -15,15 +15,19 @@ SMALL = 4096
 """Initializers above this many elements take part in inference by their type alone."""
 
 
-def inferred_graph(proto: onnx.ModelProto) -> onnx.GraphProto:
+def inferred_graph(proto: onnx.ModelProto, freeze: bool = False) -> onnx.GraphProto:
     """The graph with the types of all values, node by node like the model's, without the heavy data.
+
+    Args:
+        proto: The model.
+        freeze: Whether the data of inputs that have a default is taken as known.
 
     Raises:
         ModelError: onnx finds the graph contradictory.
     """
     try:
         return onnx.shape_inference.infer_shapes(
-            _without_data(proto), strict_mode=False, data_prop=True
+            _without_data(proto, freeze), strict_mode=False, data_prop=True
         ).graph
     except Exception as error:  # onnx raises several unrelated classes here
         raise ModelError(f"the model's types contradict each other: {str(error).strip()}") from error
@@ -45,8 +49,10 @@ def nested_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
         yield from attribute.graphs
 
 
-def _without_data(proto: onnx.ModelProto) -> onnx.ModelProto:
-    light = onnx.ModelProto(ir_version=proto.ir_version, opset_import=proto.opset_import)
+def _without_data(proto: onnx.ModelProto, freeze: bool) -> onnx.ModelProto:
+    light = onnx.ModelProto(
+        ir_version=proto.ir_version, opset_import=proto.opset_import, functions=proto.functions
+    )
     graph = light.graph
     graph.name = proto.graph.name
     graph.node.extend(proto.graph.node)
@@ -55,6 +61,8 @@ def _without_data(proto: onnx.ModelProto) -> onnx.ModelProto:
     graph.value_info.extend(proto.graph.value_info)
     named = {entry.name for entry in proto.graph.input}
     for tensor in proto.graph.initializer:
+        if tensor.name in named and not freeze:
+            continue
         if math.prod(tensor.dims) <= SMALL and tensor.data_location != onnx.TensorProto.EXTERNAL:
             graph.initializer.append(tensor)
         elif tensor.name not in named:

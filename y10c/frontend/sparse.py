@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 
+from y10c.errors import ModelError
 from y10c.frontend.protos import read_tensor
 from y10c.ir.tensor import Array, Tensor
+
+MAX_DENSE_BYTES = 1 << 32
+"""A sparse constant may not grow beyond this."""
 
 
 def dense(sparse: onnx.SparseTensorProto, folder: Path | None) -> Tensor:
     """A sparse tensor as a dense one of the same meaning.
 
     Indices are linear `[nnz]` or coordinates `[nnz, rank]`. Source: onnx.proto, SparseTensorProto.
+
+    Raises:
+        ModelError: It would not fit into memory.
     """
     values = read_tensor(sparse.values, folder)
+    size = math.prod(sparse.dims) * values.dtype.bits // 8
+    if size > MAX_DENSE_BYTES:
+        raise ModelError(
+            f"sparse tensor {sparse.values.name!r} of {list(sparse.dims)} would be {size / 1e12:.3g} TB"
+            " when its zeros are written out",
+            code="Y3003",
+        )
     indices = read_tensor(sparse.indices, folder)
     shape = tuple(sparse.dims)
 

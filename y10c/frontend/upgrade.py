@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from y10c.ir.attrs import Ints
 from y10c.ir.graph import Graph
@@ -22,13 +22,18 @@ from y10c.ops.versions import (
 )
 
 
-def upgrade(graph: Graph) -> None:
-    """Give every op of ONNX's own domain today's form, or pin it to its schema version."""
+def upgrade(graph: Graph, current: Container[Op] = ()) -> None:
+    """Give every op of ONNX's own domain today's form, or pin it to its schema version.
+
+    Args:
+        graph: In the opset that its `info` says.
+        current: Ops that have today's form already.
+    """
     opset = graph.info.opsets.get("", IR_OPSET)
     if opset >= IR_OPSET:
         return
     for op in graph.walk():
-        if not op.domain and not is_current(op.name, opset):
+        if not op.domain and op not in current and not is_current(op.name, opset):
             _upgrade_op(op, opset)
 
 

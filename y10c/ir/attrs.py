@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from y10c.ir.tensor import Tensor
@@ -36,6 +37,27 @@ class Tensors(tuple[Tensor, ...]):
     __slots__ = ()
 
 
+@dataclass(frozen=True)
+class SparseTensor:
+    """A tensor that is mostly zeros, as an attribute.
+
+    Args:
+        values: What is not zero, `[n]`.
+        indices: Where, `[n]` linear or `[n, rank]` coordinates.
+        shape: Extents of the whole.
+    """
+
+    values: Tensor
+    indices: Tensor
+    shape: tuple[int, ...]
+
+
+class SparseTensors(tuple[SparseTensor, ...]):
+    """A list of sparse tensors."""
+
+    __slots__ = ()
+
+
 class Graphs(tuple["Graph", ...]):
     """A list of nested graphs."""
 
@@ -49,7 +71,8 @@ class Types(tuple["Type | None", ...]):
 
 
 AttrValue: TypeAlias = (
-    "int | float | str | bytes | Tensor | Graph | Type | Ints | Floats | Strings | Tensors | Graphs | Types"
+    "int | float | str | bytes | Tensor | Graph | Type | SparseTensor"
+    " | Ints | Floats | Strings | Tensors | Graphs | Types | SparseTensors"
 )
 
 
@@ -59,7 +82,7 @@ def freeze(value: Any) -> AttrValue:
     Raises:
         TypeError: A list is empty (its kind is unknown: use `Ints()` and the like) or mixed.
     """
-    if isinstance(value, Ints | Floats | Strings | Tensors | Graphs | Types):
+    if isinstance(value, Ints | Floats | Strings | Tensors | Graphs | Types | SparseTensors):
         return value
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         value = value.item()

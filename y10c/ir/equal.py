@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from y10c.ir.attrs import SparseTensor
+from y10c.ir.facts import model_facts
 from y10c.ir.graph import Graph
-from y10c.ir.printer import Printer, format_type, model_facts
+from y10c.ir.printer import Printer, format_type
 from y10c.ir.tensor import Tensor
 from y10c.ir.value import Op, Value
 
@@ -35,8 +37,12 @@ class _Comparison:
         if (a.name, len(a.inputs), a.output_names) != (b.name, len(b.inputs), b.output_names):
             yield f"graphs {a.name!r} and {b.name!r} differ in name, number of inputs, or output names"
             return
+        if a.notes != b.notes:
+            yield f"the notes of graph {a.name!r} differ: {dict(a.notes)} and {dict(b.notes)}"
         for left, right in zip(a.inputs, b.inputs, strict=True):
             yield from self.definition(left, right, "input")
+            if a.defaults.get(left) != b.defaults.get(right):
+                yield f"the defaults of input {left.name!r} differ"
         if len(a) != len(b):
             yield f"graph {a.name!r} has {len(a)} ops in one and {len(b)} in the other"
             return
@@ -74,6 +80,8 @@ class _Comparison:
         self.taken.add(b)
         if (a.name, a.type, a.lineage) != (b.name, b.type, b.lineage):
             yield f"{what}: {a!r} of {a.lineage} and {b!r} of {b.lineage}"
+        if a.notes != b.notes:
+            yield f"{what}: the notes differ: {dict(a.notes)} and {dict(b.notes)}"
 
     def attributes(self, a: Any, b: Any, what: str) -> Iterator[str]:
         if type(a) is not type(b) or (isinstance(a, tuple) and len(a) != len(b)):
@@ -88,11 +96,13 @@ class _Comparison:
 
 
 def _facts(op: Op) -> tuple[Any, ...]:
-    return (op.name, op.version, op.location, op.by, len(op.operands), len(op.results), tuple(op.attrs))
+    counts = len(op.operands), len(op.results)
+    return (op.name, op.version, op.location, op.by, counts, tuple(op.attrs), dict(op.notes))
 
 
 def _same(a: Any, b: Any) -> bool:
     """NaN equals NaN here, and zero does not equal minus zero."""
     if isinstance(a, float):
         return repr(a) == repr(b)
-    return bool(a == b) if isinstance(a, Tensor | int | str | bytes) else format_type(a) == format_type(b)
+    plain = isinstance(a, Tensor | SparseTensor | int | str | bytes)
+    return bool(a == b) if plain else format_type(a) == format_type(b)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from y10c.ir.attrs import Attrs, Graphs
+from y10c.ir.notes import NO_NOTES, Notes
 from y10c.ir.tensor import Tensor
 from y10c.ir.types import Type
 from y10c.ir.value import Op, Value
@@ -47,6 +48,12 @@ class Graph:
     Outputs are operands of a terminator op, so returning an input, or one value twice, needs no special
     case, and a value that leaves the graph counts as used. All changes go through `y10c.rewrite.Rewriter`
     or, while building, `y10c.ir.builder.Builder`.
+
+    Attributes:
+        inputs: What is fed, in order.
+        defaults: The data of inputs that need not be fed; being open to change, they are no constants.
+        output_names: The names of the outputs, in order.
+        notes: What the model says of the graph (see `y10c.ir.notes`).
     """
 
     def __init__(self, name: str = "", parent: Graph | None = None) -> None:
@@ -54,6 +61,8 @@ class Graph:
         self.parent = parent
         self.info: ModelInfo = ModelInfo() if parent is None else parent.info
         self.inputs: list[Value] = []
+        self.defaults: dict[Value, Tensor] = {}
+        self.notes: Notes = NO_NOTES
         self.output_names: list[str] = []
         self._constants: dict[object, Value] = {} if parent is None else parent._constants
         self.terminator = Op(TERMINATOR)
@@ -142,6 +151,15 @@ class Graph:
         _copy_into(self, copy, {})
         return copy
 
+    def append_copy(self, source: Graph, operands: Iterable[Value]) -> list[Value]:
+        """Append copies of another graph's ops; gives what are its outputs here.
+
+        Args:
+            source: The graph to copy.
+            operands: What the copies read in place of its inputs.
+        """
+        return _copy_ops(source, self, dict(zip(source.inputs, operands, strict=True)))
+
     def __str__(self) -> str:
         from y10c.ir.printer import print_graph
 
@@ -174,6 +192,16 @@ class Graph:
 
 
 def _copy_into(source: Graph, target: Graph, values: dict[Value, Value]) -> None:
+    target.notes = source.notes
+    for value in source.inputs:
+        copy = values[value] = target.add_input(value.type, value.name)
+        copy.lineage, copy.notes = value.lineage, value.notes
+        if value in source.defaults:
+            target.defaults[copy] = source.defaults[value]
+    target.set_outputs(_copy_ops(source, target, values), source.output_names)
+
+
+def _copy_ops(source: Graph, target: Graph, values: dict[Value, Value]) -> list[Value]:
     def mapped(value: Value | None) -> Value | None:
         if value is None:
             return None
@@ -183,18 +211,14 @@ def _copy_into(source: Graph, target: Graph, values: dict[Value, Value]) -> None
                 if value.name
                 else target.constant(value.tensor)
             )
+            values[value].notes = value.notes
         return values[value]
 
-    for value in source.inputs:
-        values[value] = target.add_input(value.type, value.name)
-        values[value].lineage = value.lineage
     for op in source.ops:
         target._insert_before(
             _copy_op(op, target, values, [mapped(v) for v in op.operands]), target.terminator
         )
-    target.set_outputs(
-        [v for v in map(mapped, source.terminator.operands) if v is not None], source.output_names
-    )
+    return [v for v in map(mapped, source.terminator.operands) if v is not None]
 
 
 def _copy_op(op: Op, target: Graph, values: dict[Value, Value], operands: list[Value | None]) -> Op:
@@ -220,6 +244,7 @@ def _copy_op(op: Op, target: Graph, values: dict[Value, Value], operands: list[V
         version=op.version,
     )
     for old, new in zip(op.results, copy.results, strict=True):
-        new.lineage = old.lineage
+        new.lineage, new.notes = old.lineage, old.notes
         values[old] = new
+    copy.notes = op.notes
     return copy

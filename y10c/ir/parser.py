@@ -3,25 +3,40 @@
 Grammar, with `[]` for optional and `*` for repeated::
 
     text   = ["model" JSON] graph
-    graph  = "graph" STRING "(" typed,* ")" "{" const* op* "return" (STRING ":" VALUE),* "}"
-    const  = VALUE "=" "const" tensor ["of" strings]
+    graph  = "graph" STRING "(" (typed ["=" tensor]),* ")" [notes] "{" const* op*
+             "return" (STRING ":" VALUE),* "}"
+    const  = VALUE "=" "const" tensor ["of" strings] [notes]
     op     = [typed,* "="] NAME ["#" INT] "(" (VALUE | "_"),* ")" ["{" (NAME "=" attr),* "}"]
-             ["#" origin] body*
+             [notes] ["#" origin] body*
     body   = "." NAME ["[" INT "]"] "=" graph
-    typed  = VALUE ":" type ["of" strings]
+    typed  = VALUE ":" type ["of" strings] [notes]
+    notes  = "note" "{" (NAME "=" STRING),* "}"
     tensor = type (items | HEX | DIGEST)
     attr   = scalar | items [":" KIND] | "<" tensor ">" | "type" type
+             | "sparse" "<" tensor "," tensor "," items ">"
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from y10c.ir.attrs import Attrs, Floats, Graphs, Ints, Strings, Tensors, Types
+from y10c.ir.attrs import (
+    Attrs,
+    Floats,
+    Graphs,
+    Ints,
+    SparseTensor,
+    SparseTensors,
+    Strings,
+    Tensors,
+    Types,
+)
+from y10c.ir.facts import model_info
 from y10c.ir.graph import Graph, ModelInfo
 from y10c.ir.lexer import Lexer, Token
+from y10c.ir.notes import NO_NOTES, Notes
 from y10c.ir.printer import KINDS
 from y10c.ir.tensor import Tensor
 from y10c.ir.textdata import tensor_of_bytes, tensor_of_items
@@ -81,7 +96,7 @@ class _Parser:
         end = lexer.text.find("\n", start)
         try:
             facts = json.loads(lexer.text[start : end if end >= 0 else len(lexer.text)])
-            info = _model_info(facts)
+            info = model_info(facts)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise lexer.error(f"the line about the model is not as it should be: {error}") from None
         lexer.position = end if end >= 0 else len(lexer.text)
@@ -97,16 +112,21 @@ class _Parser:
         graph.info = info
         scope = dict(outer)
         self.lexer.expect("(")
-        for token, type, lineage in self.separated(self.typed, ")"):
-            value = graph.add_input(type, value_name(token.text))
-            value.lineage = value.lineage if lineage is None else lineage
-            self.define(scope, token, value)
+        self.separated(lambda: self.input(graph, scope), ")")
+        graph.notes = self.notes()
         self.lexer.expect("{")
         while not self.lexer.accept("return"):
             self.statement(graph, scope)
         self.results(graph, scope)
         self.depth -= 1
         return graph
+
+    def input(self, graph: Graph, scope: dict[str, Value]) -> None:
+        typed = self.typed()
+        value = graph.add_input(typed.type, value_name(typed.token.text))
+        self.tell(value, typed, scope)
+        if self.lexer.accept("="):
+            graph.defaults[value] = self.tensor()
 
     def results(self, graph: Graph, scope: Mapping[str, Value]) -> None:
         def slot() -> tuple[str, Value]:
@@ -144,7 +164,14 @@ class _Parser:
             value = graph.root.named_constant(tensor, name, lineage)
         else:
             value = graph.root.constant(tensor)
+        value.notes = self.notes()
         self.define(scope, token, value)
+
+    def tell(self, value: Value, typed: Typed, scope: dict[str, Value]) -> None:
+        """Give a new value what stands beside its name."""
+        value.lineage = value.lineage if typed.lineage is None else typed.lineage
+        value.notes = typed.notes
+        self.define(scope, typed.token, value)
 
     def define(self, scope: dict[str, Value], token: Token, value: Value) -> None:
         if token.text in scope:
@@ -166,22 +193,23 @@ class _Parser:
         lexer.expect("(")
         operands = self.separated(lambda: None if lexer.accept("_") else self.read(scope), ")")
         attrs = dict(self.separated(self.attribute, "}")) if lexer.accept("{") else {}
+        notes = self.notes()
         location, by = self.origin() if lexer.accept("#") else ("", "")
         attrs.update(self.bodies(graph, scope))
         op = Op(
             name,
             operands,
             Attrs(attrs),
-            [type for _, type, _ in left],
-            result_names=[value_name(token.text) for token, _, _ in left],
+            [typed.type for typed in left],
+            result_names=[value_name(typed.token.text) for typed in left],
             location=location,
             by=by,
             version=version,
         )
+        op.notes = notes
         graph._insert_before(op, graph.terminator)
-        for (token, _, lineage), value in zip(left, op.results, strict=True):
-            value.lineage = value.lineage if lineage is None else lineage
-            self.define(scope, token, value)
+        for typed, value in zip(left, op.results, strict=True):
+            self.tell(value, typed, scope)
 
     def attribute(self) -> tuple[str, Any]:
         name = self.word()
@@ -211,13 +239,24 @@ class _Parser:
     def typed(self, first: Token | None = None) -> Typed:
         token = first or self.lexer.expect("value")
         self.lexer.expect(":")
-        return token, self.type(), self.lineage()
+        return Typed(token, self.type(), self.lineage(), self.notes())
 
     def lineage(self) -> tuple[str, ...] | None:
         if not self.lexer.accept("of"):
             return None
         self.lexer.expect("[")
         return tuple(self.separated(self.string, "]"))
+
+    def notes(self) -> Notes:
+        if not self.lexer.accept("note"):
+            return NO_NOTES
+        self.lexer.expect("{")
+        return dict(self.separated(self.note, "}"))
+
+    def note(self) -> tuple[str, str]:
+        name = self.word()
+        self.lexer.expect("=")
+        return name, self.string()
 
     # --- attributes and data ---
 
@@ -229,7 +268,20 @@ class _Parser:
             tensor = self.tensor()
             lexer.expect(">")
             return tensor
+        if lexer.accept("sparse"):
+            return self.sparse()
         return self.type() if lexer.accept("type") else self.scalar()
+
+    def sparse(self) -> SparseTensor:
+        self.lexer.expect("<")
+        values = self.tensor()
+        self.lexer.expect(",")
+        indices = self.tensor()
+        self.lexer.expect(",")
+        self.lexer.expect("[")
+        shape = tuple(self.separated(self.integer, "]"))
+        self.lexer.expect(">")
+        return SparseTensor(values, indices, shape)
 
     def attr_list(self) -> Any:
         at = self.lexer.head.at
@@ -368,13 +420,21 @@ class _Parser:
             raise self.lexer.error(f"nested deeper than {MAX_DEPTH} levels")
 
 
-Typed = tuple[Token, Type | None, tuple[str, ...] | None]
+class Typed(NamedTuple):
+    """A value as it is defined: its token, type, lineage where that is said, and notes."""
+
+    token: Token
+    type: Type | None
+    lineage: tuple[str, ...] | None
+    notes: Notes
+
 
 _LIST_OF: tuple[tuple[Any, Any], ...] = (
     (int, Ints),
     (float, Floats),
     (str | bytes, Strings),
     (Tensor, Tensors),
+    (SparseTensor, SparseTensors),
     (TensorType | SequenceType | OptionalType | MapType | SparseTensorType | None, Types),
 )
 
@@ -393,18 +453,6 @@ def _number(text: str) -> int | float:
         return int(text)
     except ValueError:
         return float(text)
-
-
-def _model_info(facts: Mapping[str, Any]) -> ModelInfo:
-    producer, domain = facts.get("producer") or ("", ""), facts.get("domain") or ("", 0)
-    return ModelInfo(
-        opsets={str(k): int(v) for k, v in facts.get("opsets", {}).items()},
-        ir_version=int(facts.get("ir_version", 0)),
-        producer=(str(producer[0]), str(producer[1])),
-        metadata={str(k): str(v) for k, v in facts.get("metadata", {}).items()},
-        doc=str(facts.get("doc", "")),
-        domain=(str(domain[0]), int(domain[1])),
-    )
 
 
 def _quant(facts: Mapping[str, Any]) -> QuantParams | None:

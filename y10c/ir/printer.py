@@ -2,8 +2,8 @@
 
 `parse(print(g)) == g` (see `y10c.ir.parser`). A graph begins with one line of JSON about its model, where
 there is something to say. `%name` is a value that bears the name, `%7` one without a name, `%name~2` another
-value of the same name; `of [...]` is a lineage that is not just the name; behind `#` stand the ONNX node and
-the rule that an op comes from.
+value of the same name; `of [...]` is a lineage that is not just the name, `note {...}` what the model says of
+something to people; behind `#` stand the ONNX node and the rule that an op comes from.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from y10c.ir.attrs import Floats, Graphs, Ints, Strings, Tensors, Types
+from y10c.ir.attrs import Floats, Graphs, Ints, SparseTensor, SparseTensors, Strings, Tensors, Types
+from y10c.ir.facts import model_facts
+from y10c.ir.notes import Notes
 from y10c.ir.tensor import Tensor
 from y10c.ir.types import (
     DType,
@@ -30,7 +32,7 @@ from y10c.ir.types import (
 )
 
 if TYPE_CHECKING:
-    from y10c.ir.graph import Graph, ModelInfo
+    from y10c.ir.graph import Graph
     from y10c.ir.value import Op, Value
 
 INLINE_ELEMENTS = 8
@@ -96,8 +98,8 @@ class Printer:
         """The lines of a graph, all constants first where it is the outermost."""
         if graph.parent is None and (about := model_facts(graph.info)):
             yield f"model {json.dumps(about)}"
-        inputs = ", ".join(map(self.typed, graph.inputs))
-        yield f"{indent}graph {json.dumps(graph.name)}({inputs}) {{"
+        inputs = ", ".join(self.input(v, graph) for v in graph.inputs)
+        yield f"{indent}graph {json.dumps(graph.name)}({inputs}){_notes(graph.notes)} {{"
         if graph.parent is None:
             for value in _constants_read(graph):
                 yield f"{indent}  {self.constant(value)}"
@@ -109,14 +111,19 @@ class Printer:
         yield f"{indent}  return {outputs}".rstrip()
         yield f"{indent}}}"
 
+    def input(self, value: Value, graph: Graph) -> str:
+        """As `typed`, with the default behind `=` where there is one."""
+        default = graph.defaults.get(value)
+        return self.typed(value) + (f" = {self.tensor(default)}" if default is not None else "")
+
     def typed(self, value: Value) -> str:
         """`%x: f32[2]`, with the lineage where it is not just the name."""
-        return f"{self.name(value)}: {format_type(value.type)}{_lineage(value)}"
+        return f"{self.name(value)}: {format_type(value.type)}{_lineage(value)}{_notes(value.notes)}"
 
     def constant(self, value: Value) -> str:
         """`%w = const f32[2] [1.0,2.0]`, or the digest in place of the data."""
         assert value.tensor is not None
-        return f"{self.name(value)} = const {self.tensor(value.tensor)}{_lineage(value)}"
+        return f"{self.name(value)} = const {self.tensor(value.tensor)}{_lineage(value)}{_notes(value.notes)}"
 
     def tensor(self, tensor: Tensor) -> str:
         """A tensor as type and data."""
@@ -135,7 +142,7 @@ class Printer:
         plain = {k: v for k, v in op.attrs.items() if not _graphs_of(v)}
         if plain:
             head += " {" + ", ".join(f"{_word(k)}={self.attr(v)}" for k, v in plain.items()) + "}"
-        yield head + _origin(op)
+        yield head + _notes(op.notes) + _origin(op)
         for name, value in op.attrs.items():
             for number, graph in enumerate(_graphs_of(value)):
                 label = f"{_word(name)}[{number}]" if isinstance(value, Graphs) else _word(name)
@@ -151,6 +158,9 @@ class Printer:
             return f"<{self.tensor(value)}>"
         if isinstance(value, int | float | str | bytes):
             return _scalar(value)
+        if isinstance(value, SparseTensor):
+            extents = ",".join(map(str, value.shape))
+            return f"sparse<{self.tensor(value.values)}, {self.tensor(value.indices)}, [{extents}]>"
         return f"type {format_type(value)}"
 
     def _list(self, value: tuple[Any, ...]) -> str:
@@ -174,12 +184,13 @@ KINDS: dict[type, str] = {
     Tensors: "tensors",
     Types: "types",
     Graphs: "graphs",
+    SparseTensors: "sparse",
 }
 """How the kind of an empty list is written."""
 
 _PLAIN_VALUE = re.compile(r"(?!\d+$)[\w./-]+", re.ASCII)
-_WORD = re.compile(r"[A-Za-z_]\w*(?:(?:\.|::|/|-)\w+)*", re.ASCII)
-_KEYWORDS = frozenset({"const", "return"})
+_WORD = re.compile(r"(?!(?:inf|nan)\b)[A-Za-z_]\w*(?:(?:\.|::|/|-)\w+)*", re.ASCII)
+_KEYWORDS = frozenset({"const", "note", "return"})
 
 
 def _value_name(name: str) -> str:
@@ -192,19 +203,6 @@ def _word(text: str) -> str:
 
 def _op_name(name: str) -> str:
     return json.dumps(name) if name in _KEYWORDS else _word(name)
-
-
-def model_facts(info: ModelInfo) -> dict[str, Any]:
-    """What a model says beside its graph, as JSON; what is empty is left out, and so is the path."""
-    facts = {
-        "opsets": info.opsets,
-        "ir_version": info.ir_version,
-        "producer": list(info.producer) if any(info.producer) else [],
-        "metadata": info.metadata,
-        "doc": info.doc,
-        "domain": list(info.domain) if any(info.domain) else [],
-    }
-    return {k: v for k, v in facts.items() if v}
 
 
 def _scalar(value: int | float | str | bytes) -> str:
@@ -254,6 +252,12 @@ def _lineage(value: Value) -> str:
     if value.lineage == ((value.name,) if value.name else ()):
         return ""
     return f" of [{','.join(map(json.dumps, value.lineage))}]"
+
+
+def _notes(notes: Notes) -> str:
+    if not notes:
+        return ""
+    return f" note {{{', '.join(f'{_word(k)}={json.dumps(v)}' for k, v in sorted(notes.items()))}}}"
 
 
 def format_op(op: Op) -> str:

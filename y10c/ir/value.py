@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from y10c.ir.attrs import Attrs, Graphs
+from y10c.ir.notes import NO_NOTES, Notes
 from y10c.ir.tensor import Array, Tensor
 from y10c.ir.types import TensorType, Type
 
@@ -32,9 +33,10 @@ class Value:
         producer: The op whose result it is; None for inputs and constants.
         index: Which result of the producer, or which input of the graph.
         tensor: The data of a constant.
+        notes: What the model says of it (see `y10c.ir.notes`).
     """
 
-    __slots__ = ("_uses", "index", "lineage", "name", "producer", "tensor", "type")
+    __slots__ = ("_uses", "index", "lineage", "name", "notes", "producer", "tensor", "type")
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class Value:
         self.producer = producer
         self.index = index
         self.tensor = tensor
+        self.notes: Notes = NO_NOTES
         self._uses: dict[Use, None] = {}
 
     @property
@@ -118,6 +121,7 @@ class Op:
         location: The ONNX node that it came from, or what the rewrite says.
         by: The rule or pass that made it; empty where it was imported.
         version: A pinned ONNX schema version where the meaning is an older one; None means the newest.
+        notes: What the model says of it (see `y10c.ir.notes`).
     """
 
     __slots__ = (
@@ -129,6 +133,7 @@ class Op:
         "graph",
         "location",
         "name",
+        "notes",
         "results",
         "version",
     )
@@ -150,6 +155,7 @@ class Op:
         self.location = location
         self.by = by
         self.version = version
+        self.notes: Notes = NO_NOTES
         self.graph: Graph | None = None
         self._prev: Op | None = None
         self._next: Op | None = None

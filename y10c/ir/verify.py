@@ -66,6 +66,9 @@ class _Verifier:
             if value.producer is not None or value.tensor is not None or value.index != index:
                 yield f"input {index} ({value.name!r}) of graph {graph.name!r} is not an input value"
             self.define(value, defined)
+        for value in graph.defaults:
+            if value not in graph.inputs:
+                yield f"graph {graph.name!r} has a default for {value.name!r}, which is no input of it"
         count = 0
         for op in _linked(graph):
             count += 1

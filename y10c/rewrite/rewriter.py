@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from y10c.errors import InternalError
 from y10c.ir.graph import Graph
+from y10c.ir.tensor import Tensor
 from y10c.ir.types import TensorType, Type, more_precise
 from y10c.ir.value import Op, Value
 from y10c.rewrite.builder import OpBuilder, as_tensor
@@ -193,16 +194,16 @@ class Rewriter:
         Raises:
             RewriteError: A dropped input is still read.
         """
-        graph, before = self.graph, list(self.graph.inputs)
+        graph, before, defaults = self.graph, list(self.graph.inputs), dict(self.graph.defaults)
         for dropped in set(before) - set(values):
             if dropped._uses:
                 raise RewriteError(f"input {dropped.name!r} is still read")
-        self._place_inputs(graph, values)
-        self._remember(lambda: self._place_inputs(graph, before))
+        self._place_inputs(graph, values, {v: t for v, t in defaults.items() if v in values})
+        self._remember(lambda: self._place_inputs(graph, before, defaults))
 
     @staticmethod
-    def _place_inputs(graph: Graph, values: Sequence[Value]) -> None:
-        graph.inputs = list(values)
+    def _place_inputs(graph: Graph, values: Sequence[Value], defaults: dict[Value, Tensor]) -> None:
+        graph.inputs, graph.defaults = list(values), defaults
         for index, value in enumerate(values):
             value.index = index
 
@@ -242,16 +243,17 @@ class Rewriter:
             self._undo.append(undo)
 
     def _take_over(self, old: Value, new: Value) -> None:
-        before = (new.lineage, new.name, new.type)
+        before = (new.lineage, new.name, new.type, new.notes)
 
         def restore() -> None:
-            new.lineage, new.name, new.type = before
+            new.lineage, new.name, new.type, new.notes = before
 
         self._remember(restore)
         new.lineage = tuple(dict.fromkeys((*new.lineage, *old.lineage)))
         if new.producer is not None:
             new.name = new.name or old.name
             new.type = more_precise(new.type, old.type)
+            new.notes = new.notes or old.notes
 
 
 def reads(op: Op) -> Iterator[Value]:
