@@ -16,6 +16,7 @@ from y10c.ir.graph import Graph
 from y10c.ir.tensor import Array, Tensor
 from y10c.ir.types import DType, TensorType
 from y10c.ir.value import Value
+from y10c.rewrite.rewriter import Rewriter
 
 
 class ExactArray(np.ndarray[Any, np.dtype[Any]]):
@@ -78,7 +79,8 @@ def rounded(graph: Graph) -> Graph:
             array = np.asarray(value.tensor.numpy()).astype(np.float32)
             del copy._constants[next(k for k, v in copy._constants.items() if v is value)]
             value.tensor = Tensor.of(array)
-            copy._constants[value] = value
+            twin = copy._constants.setdefault(value.tensor.digest, value)
+            Rewriter(copy).replace_uses(value, twin)
     return copy
 
 
