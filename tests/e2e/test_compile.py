@@ -146,6 +146,9 @@ model_parameters:
   march: nash-m
   working_dir: {tmp_path / "from_yaml"}
   output_model_file_prefix: chosen
+input_parameters: {{input_type_rt: nv12, input_type_train: rgb, input_layout_train: NCHW}}
+calibration_parameters: {{calibration_type: skip}}
+compiler_parameters: {{}}
 """
     )
     assert main(["compile", "-c", str(config), "--stop-after", "optimized", "-q"]) == 0

@@ -13,10 +13,15 @@ from y10c.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from y10c.config.settings import Config
     from y10c.pipeline.result import Result
+    from y10c.quant.options import QuantOptions
+
+MODEL = "model_parameters"
 
 
 def compile(
+    context: typer.Context,
     model: Annotated[Path | None, typer.Argument(help="ONNX file; may come from the config instead.")] = None,
     target: Annotated[str, typer.Option("--target", "-t", help="j6 or ort.")] = "j6",
     march: Annotated[str | None, typer.Option(help="Chip of the target's family, such as nash-e.")] = None,
@@ -63,38 +68,57 @@ def compile(
 ) -> None:
     """Compile an ONNX model: fold its head, calibrate, quantize to INT8, estimate its cost."""
     from y10c.pipeline.compile import compile as run
-    from y10c.pipeline.vendor_config import Settings, read_settings
     from y10c.quant.options import MIXED, QuantOptions
 
-    given = Settings(model=model, march=march, calibration=calibration, output=output, prefix=prefix)
-    settings = given.over(read_settings(config)) if config is not None else given
-    if settings.model is None:
+    quant = QuantOptions(
+        scheme=scheme,
+        method=method,
+        percentile=percentile,
+        mixed=mixed if mixed in MIXED else Path(mixed),
+        int16_macs=parse_share(int16_macs, "--int16-macs"),
+        latency=None if latency is None else parse_share(latency, "--latency"),
+        effort=effort,
+        save_calibration=save_calibration,
+        calibration_table=calibration_table,
+        workers=workers,
+    )
+    read = None
+    if config is not None:
+        from y10c.pipeline.config import CONFIG_TARGET, model_of
+
+        read, quant = _with_config(context, config, quant)
+        model, calibration = model_of(read), None
+        output, prefix = Path(read[f"{MODEL}.working_dir"]), str(read[f"{MODEL}.output_model_file_prefix"])
+        march = read[f"{MODEL}.march"] if target == CONFIG_TARGET else march
+    if model is None:
         raise UsageError("no model given", help="y10c compile MODEL.onnx, or -c config.yaml that names one")
     result = run(
-        settings.model,
+        model,
         target,
-        calibration=settings.calibration,
-        output=settings.output or Path("model_output"),
-        prefix=settings.prefix,
-        march=settings.march,
+        calibration=calibration,
+        output=output or Path("model_output"),
+        prefix=prefix,
+        march=march,
         head=head,
         shapes=dict(map(parse_shape, shape or [])),
         stop_after=stop_after,
         limit=limit,
-        quant=QuantOptions(
-            scheme=scheme,
-            method=method,
-            percentile=percentile,
-            mixed=mixed if mixed in MIXED else Path(mixed),
-            int16_macs=parse_share(int16_macs, "--int16-macs"),
-            latency=None if latency is None else parse_share(latency, "--latency"),
-            effort=effort,
-            save_calibration=save_calibration,
-            calibration_table=calibration_table,
-            workers=workers,
-        ),
+        quant=quant,
+        config=read,
     )
     terminal().result(summary(result), lambda: drawn(result))
+
+
+def _with_config(context: typer.Context, path: Path, flags: QuantOptions) -> tuple[Config, QuantOptions]:
+    """The config with the options of the command line over it, and what both say of quantization."""
+    from y10c.pipeline.config import open_config, stronger_flags
+
+    def is_given(name: str) -> bool:
+        source = context.get_parameter_source(name)
+        return source is not None and source.name != "DEFAULT"
+
+    read = open_config(path, context.params)
+    return read, stronger_flags(read, flags, [name for name in context.params if is_given(name)])
 
 
 def parse_share(text: str, option: str) -> float:

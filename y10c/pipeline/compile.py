@@ -23,7 +23,7 @@ from y10c.ir.graph import Graph
 from y10c.passes.head.cut import CutOutputs
 from y10c.passes.observe.ranges import Ranges
 from y10c.passes.pipelines import Stage, stages
-from y10c.pipeline.config import deploy_plan, input_shapes, open_config_feeds
+from y10c.pipeline.config import CONFIG_TARGET, deploy_plan, input_shapes, open_config_feeds
 from y10c.pipeline.costs import estimate_cost
 from y10c.pipeline.manager import PassRun, check_order, run_passes
 from y10c.pipeline.nodes import Models, compare_nodes
@@ -124,6 +124,8 @@ def compile(
         config,
     )
     with diagnostics.collect() as warnings:
+        if config is not None:
+            config.findings.warn_remarks()
         compilation = _Compilation(model, options, warnings)
         if output is None:
             return compilation.run(None, prefix or "model")
@@ -145,7 +147,8 @@ class _Compilation:
         self.where = str(model) if isinstance(model, str | Path) else "model"
         self.model_name = Path(self.where).name.removesuffix(".onnx")
         with progress.step("reading the model"):
-            self.graph = load(model, shapes={**input_shapes(options.config, model), **options.shapes})
+            shapes = {**input_shapes(options.config, model), **options.shapes}
+            self.graph = load(model, shapes=shapes, freeze=True)
         require_static_inputs(self.graph, self.where)
         self.feeds = self._open_feeds()
         self.context = PassContext(tables={QuantScheme: self._scheme(), Feeds: self.feeds})
@@ -213,7 +216,7 @@ class _Compilation:
 
     def _deployed(self) -> Deployed | None:
         """The runtime form, where it differs from the quantized model."""
-        if "ptq" not in self.models or self.options.config is None:
+        if "ptq" not in self.models or self.target.name != CONFIG_TARGET:
             return None
         plan = deploy_plan(self.options.config, self.graph)
         return None if plan.changes_nothing else deploy(self.graph, plan, self.context.tables.get(HeadInfo))

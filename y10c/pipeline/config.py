@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,8 @@ from y10c.calib.dataset import open_dataset
 from y10c.calib.feeds import Feeds, generated_feeds
 from y10c.calib.preprocess import Preprocess
 from y10c.config.against import ModelNames, check_against
+from y10c.config.kinds import Name
+from y10c.config.load import read_config
 from y10c.config.problems import Findings
 from y10c.config.quant import QuantConfig
 from y10c.config.settings import Config, InputConfig
@@ -21,7 +23,11 @@ from y10c.ir.graph import Graph
 from y10c.ir.types import TensorType
 from y10c.quant.options import QuantOptions
 
+CONFIG_TARGET = "j6"
+"""The target whose toolchain the config belongs to."""
+
 QUANT_CONFIG = "calibration_parameters.quant_config"
+CAL_DATA = "calibration_parameters.cal_data_dir"
 METHODS = {"kl": "kl", "max": "min-max", "min-max": "min-max", "percentile": "percentile"}
 """Methods of calibration by the names of the config; everything else searches."""
 
@@ -95,11 +101,12 @@ def check_files(config: Config) -> None:
         path = config.file(key)
         if path is not None and not path.is_file():
             found.wrong(config.place(key), key, f"there is no file {path}")
-    key = "calibration_parameters.cal_data_dir"
     if not config.skips_calibration:
         for folder in config.folders:
             if not folder.exists():
-                found.wrong(config.place(key), key, f"there is no folder {folder}", "y10c prepare makes one")
+                found.wrong(
+                    config.place(CAL_DATA), CAL_DATA, f"there is no folder {folder}", "y10c prepare makes one"
+                )
     found.raise_problems()
     check_against(config, model_names(model_of(config)))
 
@@ -220,6 +227,62 @@ def input_shapes(config: Config | None, model: object) -> dict[str, tuple[int, .
     return {name: one.shape for name, one in said.items() if one.shape is not None}
 
 
-def deploy_plan(config: Config, graph: Graph) -> DeployPlan:
-    """The runtime form that a config asks for."""
-    return DeployPlan.of(config, named_inputs(config, [value.name for value in graph.inputs]))
+def deploy_plan(config: Config | None, graph: Graph) -> DeployPlan:
+    """The runtime form that a config asks for; without one, nv12 wherever an input can hold it.
+
+    As calibration on pictures does, that takes RGB from 0 to 1 for granted.
+    """
+    if config is not None:
+        return DeployPlan.of(config, named_inputs(config, [value.name for value in graph.inputs]))
+    layouts = {value.name: _is_image(value.tensor_type.shape or ()) for value in graph.inputs}
+    return DeployPlan(
+        {
+            name: InputConfig(name, "nv12", "rgb", layout, scale=(1 / 255,))
+            for name, layout in layouts.items()
+            if layout is not None
+        }
+    )
+
+
+FLAGS = {
+    "model": "model_parameters.onnx_model",
+    "march": "model_parameters.march",
+    "output": "model_parameters.working_dir",
+    "prefix": "model_parameters.output_model_file_prefix",
+    "calibration": CAL_DATA,
+}
+"""The keys that options of `y10c compile` are stronger than."""
+
+
+def open_config(path: Path, flags: Mapping[str, object]) -> Config:
+    """Read a config for a compilation, with what the command line says over it.
+
+    Args:
+        path: The YAML.
+        flags: Options by name, of those in `FLAGS`; None says nothing.
+
+    Raises:
+        ConfigError: The config, or a file that it names, is wrong.
+        ModelError: The model cannot be read.
+    """
+    overrides: dict[str, tuple[Any, str]] = {}
+    for name, key in FLAGS.items():
+        if flags.get(name) is not None:
+            text = Name(str(flags[name]))
+            option = "the command line" if name == "model" else f"--{name}"
+            overrides[key] = ((text,) if name == "calibration" else text, option)
+    config = read_config(path, overrides)
+    check_files(config)
+    return config
+
+
+def stronger_flags(config: Config, flags: QuantOptions, given: Collection[str]) -> QuantOptions:
+    """The config's quantization, but what the command line says wins.
+
+    Args:
+        config: The config.
+        flags: The options of the command line, defaults included.
+        given: Those that are no defaults, by name.
+    """
+    said = {field.name: getattr(flags, field.name) for field in fields(flags) if field.name in given}
+    return replace(quant_options(config, flags), **said)

@@ -48,7 +48,7 @@ class Result:
         warnings: What a person should know.
         synthetic: Calibration ran on generated images, so that nothing is known of accuracy.
         samples: Number of calibration samples.
-        deployed: The runtime form; None where a config asks for none that differs from the last stage.
+        deployed: The runtime form; None where it is the last stage as it is.
     """
 
     target: str
