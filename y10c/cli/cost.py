@@ -42,7 +42,7 @@ def cost(
     from y10c.pipeline.outputs import tensor_row
     from y10c.pipeline.target import create_target
 
-    graph = load(model, shapes=dict(map(parse_shape, shape or [])))
+    graph = load(model, shapes=dict(map(parse_shape, shape or [])), freeze=True)
     estimated = estimate_cost(graph, create_target(target, march), model.name.partition(".")[0])
     if estimated is None:
         raise UsageError(f"there is no cost to estimate for {model.name} on {target}", help="try --target j6")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx
 
+from y10c.diagnostics import warn
 from y10c.errors import ModelError, VerifyError
 from y10c.frontend.functions import Functions
 from y10c.frontend.notes import read_node_notes, read_notes, read_value_notes
@@ -28,6 +29,9 @@ from y10c.ir.verify import verify
 CONSTANT_BEFORE = 4
 """Before this IR version, initializers had to be inputs too; all are constants. Source: onnx docs/IR.md."""
 
+SHOWN_NAMES = 3
+"""Names of inputs in a warning about many."""
+
 
 def load(
     model: str | Path | onnx.ModelProto,
@@ -40,7 +44,7 @@ def load(
     Args:
         model: A path, or a model in memory.
         shapes: Extents for inputs whose shape is symbolic, by input name.
-        freeze: Take inputs that have a default as constants, so that nobody can feed them any more.
+        freeze: Take inputs that have a default as constants, with a warning: nobody can feed them any more.
 
     Raises:
         ModelError: The file cannot be read, is not ONNX, or is not a valid graph; the error names the place.
@@ -48,7 +52,17 @@ def load(
     proto, path = read_model(model)
     if shapes:
         proto = set_input_shapes(proto, shapes)
-    return _Importer(proto, path, freeze).run()
+    importer = _Importer(proto, path, freeze)
+    if freeze:
+        _warn_of_frozen(proto, importer.where)
+    return importer.run()
+
+
+def _warn_of_frozen(proto: onnx.ModelProto, where: str) -> None:
+    names = {e.name for e in proto.graph.input} & {t.name for t in proto.graph.initializer}
+    if names and proto.ir_version >= CONSTANT_BEFORE:
+        shown = ", ".join(sorted(names)[:SHOWN_NAMES]) + (" …" if len(names) > SHOWN_NAMES else "")
+        warn("Y5006", f"inputs with defaults become constants: {shown}", where=where)
 
 
 class _Importer:

@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
 
 import y10c
+from y10c.diagnostics import collect
 from y10c.errors import ModelError
 from y10c.frontend.importer import load
 from y10c.ir.equal import difference
@@ -66,7 +67,9 @@ def test_before_ir_version_4_an_initializer_that_is_an_input_is_a_constant() -> 
 
 
 def test_a_default_is_a_constant_where_that_is_asked_for() -> None:
-    graph = load(overridable(), freeze=True)
+    with collect() as warnings:
+        graph = load(overridable(), freeze=True)
+    assert [w.message == "inputs with defaults become constants: w" for w in warnings] == [True]
     assert [v.name for v in graph.inputs] == ["x"]
     assert not graph.defaults
 
