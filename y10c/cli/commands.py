@@ -29,6 +29,7 @@ COMMANDS: dict[str, Command] = {
     "info": Command(
         "y10c.cli.info:info", "Show what a model is: head, ops, parameters, MACs, inputs, outputs."
     ),
+    "opt": Command("y10c.cli.opt:opt", "Run passes on a model or on text IR, and look on while they run."),
     "explain": Command(
         "y10c.cli.explain:explain", "Show one node: which rules fired at it, and why others did not."
     ),

@@ -115,14 +115,25 @@ def _roots(rule: Rule, op: Op) -> Iterator[Op]:
         return
     roots = rule.roots or ()
     layer = {op: None}
-    for _ in range(levels(rule.pattern)):
+    for _ in levels(rule.pattern):
         yield from (one for one in layer if one.name in roots)
         layer = {user: None for one in layer for r in one.results for user in r.users}
 
 
-def levels(pattern: Pattern) -> int:
-    """How many ops lie on the longest way through a pattern."""
-    return int(isinstance(pattern, OpPattern)) + max(map(levels, pattern.parts()), default=0)
+def levels(pattern: Pattern) -> list[set[str]]:
+    """The names of the ops that a pattern has at its root, one op behind it, two ops behind it, and so on."""
+    if isinstance(pattern, OpPattern):
+        return [set(pattern.names), *_merged(levels(part) for part in pattern.parts())]
+    return _merged(levels(part) for part in pattern.parts())
+
+
+def _merged(parts: Iterable[list[set[str]]]) -> list[set[str]]:
+    merged: list[set[str]] = []
+    for part in parts:
+        merged += [set() for _ in part[len(merged) :]]
+        for names, more in zip(merged, part, strict=False):
+            names |= more
+    return merged
 
 
 def _tried(graph: Graph, rule: Rule, op: Op, root: Op) -> RuleExplanation:
