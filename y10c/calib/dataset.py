@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from y10c.calib.lint import Finding, Note, judge
 from y10c.calib.preprocess import Preprocess
 from y10c.calib.sources import (
     IMAGE_SUFFIXES,
-    Note,
     Source,
     Undecodable,
     image_source,
@@ -30,16 +30,6 @@ class Sample:
     array: NDArray[Any]
 
 
-@dataclass(frozen=True, order=True)
-class Finding:
-    """A thing that is odd about the data; `error` means that the ranges cannot be trusted."""
-
-    severity: Literal["error", "warning"]
-    file: str
-    sentence: str
-    help: str
-
-
 class Dataset:
     """Samples in a fixed order, decoded one at a time.
 
@@ -52,6 +42,7 @@ class Dataset:
         synthetic: Whether the data is generated and says nothing about accuracy.
         skipped: File name -> why it is left out.
         expected: The smallest and largest value that the preprocessing gives, if known.
+        strict: Whether `expected` is what the user declared, so that other values are an error.
     """
 
     def __init__(
@@ -62,11 +53,13 @@ class Dataset:
         synthetic: bool = False,
         skipped: Mapping[str, str] | None = None,
         expected: tuple[float, float] | None = None,
+        strict: bool = False,
     ) -> None:
         self.sources = tuple(sources)
         self.shape = shape
         self.synthetic = synthetic
         self.expected = expected
+        self.strict = strict
         self._skipped = dict(skipped or {})
         self._notes: dict[str, Note] = {}
 
@@ -90,6 +83,7 @@ class Dataset:
             synthetic=self.synthetic,
             skipped=self._skipped,
             expected=self.expected,
+            strict=self.strict,
         )
 
     def samples(self) -> Iterator[Sample]:
@@ -127,6 +121,19 @@ class Dataset:
             pass
         return self.findings
 
+    def require_sound(self) -> None:
+        """Refuse what a declared preprocessing never gives, judged by the samples loaded so far.
+
+        Raises:
+            DataError: Values are far outside the declared range, or every sample is constant (Y3103).
+        """
+        errors = [finding for finding in self.findings if finding.severity == "error"]
+        if self.strict and errors:
+            first = errors[0]
+            raise DataError(
+                f"{first.file}: {first.sentence}", code="Y3103", where=first.file, help=first.help
+            )
+
     def require_some(self) -> None:
         """Raise DataError (Y3101) where every sample was skipped."""
         left = [source for source in self.sources if source.name not in self._skipped]
@@ -152,45 +159,7 @@ class Dataset:
     @property
     def findings(self) -> list[Finding]:
         """What is odd about the samples loaded so far, errors first, then by file."""
-        found = [
-            Finding("warning", name, f"skipped: {why}", "replace or remove the file")
-            for name, why in self._skipped.items()
-        ]
-        found += self._constant() + self._out_of_range() + self._duplicates()
-        return sorted(found)
-
-    def _constant(self) -> list[Finding]:
-        flat = [name for name, note in self._notes.items() if note.constant]
-        help = "leave it out: it teaches the ranges nothing"
-        found = [Finding("warning", name, "every pixel has the same value", help) for name in flat]
-        if flat and len(flat) == len(self._notes):
-            sentence = "every sample is constant, so the ranges are meaningless"
-            found.append(Finding("error", min(flat), sentence, "calibrate on data of the application"))
-        return found
-
-    def _out_of_range(self) -> list[Finding]:
-        if self.expected is None:
-            return []
-        low, high = self.expected
-        reach = max(abs(low), abs(high))
-        found = []
-        for name, note in self._notes.items():
-            seen = max(abs(note.low), abs(note.high))
-            if seen > 8 * reach:
-                found.append(_range_finding("error", name, note, self.expected, "larger"))
-            elif 0 < seen * 64 < reach:
-                found.append(_range_finding("warning", name, note, self.expected, "smaller"))
-        return found
-
-    def _duplicates(self) -> list[Finding]:
-        first: dict[bytes, str] = {}
-        found = []
-        for name in sorted(self._notes):
-            twin = first.setdefault(self._notes[name].digest, name)
-            if twin != name:
-                sentence = f"the same content as {twin}"
-                found.append(Finding("warning", name, sentence, "leave it out: it counts twice"))
-        return found
+        return judge(self._notes, self._skipped, self.expected)
 
 
 def open_dataset(
@@ -200,6 +169,7 @@ def open_dataset(
     dtype: DTypeLike = np.float32,
     preprocess: Preprocess | None = None,
     limit: int | None = None,
+    strict: bool = False,
 ) -> Dataset:
     """Open a folder of images and npy tensors, or one npy file; nothing is decoded yet.
 
@@ -209,6 +179,7 @@ def open_dataset(
         dtype: Of the network's input.
         preprocess: For images; npy tensors are taken as they are. Also says which values to expect.
         limit: Take so many samples, spread evenly over the data.
+        strict: Whether the preprocessing is declared, so that values it never gives are an error.
 
     Raises:
         DataError: Nothing there or nothing readable (Y3101); images or tensors that do not fit the input
@@ -229,7 +200,8 @@ def open_dataset(
             )
         except Undecodable as error:
             skipped[file.name] = str(error)
-    data = Dataset(sources, shape=shape, skipped=skipped, expected=_expected(preprocess, shape))
+    expected = _expected(preprocess, shape)
+    data = Dataset(sources, shape=shape, skipped=skipped, expected=expected, strict=strict)
     data.require_some()
     return data if limit is None else data.limited(limit)
 
@@ -276,15 +248,3 @@ def _expected(preprocess: Preprocess, shape: tuple[int, ...]) -> tuple[float, fl
     except DataError:
         return None
     return float(levels.min()), float(levels.max())
-
-
-def _range_finding(
-    severity: Literal["error", "warning"], name: str, note: Note, expected: tuple[float, float], how: str
-) -> Finding:
-    return Finding(
-        severity,
-        name,
-        f"values from {note.low:g} to {note.high:g} are far {how} than the expected "
-        f"{expected[0]:g} to {expected[1]:g}",
-        "apply the scale of the preprocessing to the tensors (1/255 unless configured) exactly once",
-    )

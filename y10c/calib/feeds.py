@@ -30,10 +30,11 @@ class Feeds(dict[str, Dataset]):
         return Feeds({name: data.limited(count) for name, data in self.items()})
 
     def report_findings(self) -> None:
-        """Warn of what loading the samples showed to be odd."""
+        """Warn of what loading the samples showed to be odd; raises DataError as `require_sound` does."""
         for data in self.values():
             for finding in data.findings:
                 warn("Y5003", finding.sentence, where=finding.file, help=finding.help)
+            data.require_sound()
 
 
 def generated_feeds(inputs: Mapping[str, TensorType]) -> Feeds:

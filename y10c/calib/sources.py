@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from y10c.calib.lint import Note as Note
+from y10c.calib.lint import note
 from y10c.calib.preprocess import Preprocess
 from y10c.errors import DataError
 
@@ -18,16 +19,6 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
 class Undecodable(Exception):
     """A file that cannot be decoded; the text says why. Such a file is skipped."""
-
-
-@dataclass(frozen=True)
-class Note:
-    """What loading a sample saw of it, enough to judge the data set by."""
-
-    low: float
-    high: float
-    constant: bool
-    digest: bytes
 
 
 class Source(Protocol):
@@ -164,12 +155,6 @@ def tensor_sources(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> 
         where=str(path),
         help=f"save it as {_times(shape)}, or as N samples Nx{_times(shape[1:])}",
     )
-
-
-def note(array: NDArray[Any], constant: bool, content: NDArray[Any]) -> Note:
-    """What there is to remember of a loaded sample; `content` is what makes it a duplicate."""
-    digest = hashlib.blake2b(np.ascontiguousarray(content).data, digest_size=16).digest()
-    return Note(float(array.min()), float(array.max()), constant, digest)
 
 
 def _solid(extrema: Any) -> bool:

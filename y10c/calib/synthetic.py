@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y10c.calib.dataset import Dataset
+from y10c.calib.lint import Note, note
 from y10c.calib.preprocess import Preprocess
-from y10c.calib.sources import Note, note
 from y10c.errors import DataError
 from y10c.ir.types import DType, TensorType
 

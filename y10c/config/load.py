@@ -8,7 +8,7 @@ from typing import Any
 
 from y10c.config.document import Entry, Item, read_text, read_yaml
 from y10c.config.keys import DEPRECATED, GROUPS, Group, Key
-from y10c.config.problems import Findings, Place, choices, suggestion
+from y10c.config.problems import ConfigProblems, Findings, Place, choices, suggestion
 from y10c.config.rules import check_together
 from y10c.config.settings import Config, Setting, default_settings
 
@@ -36,7 +36,7 @@ def parse_config(text: str, path: str, overrides: Mapping[str, tuple[Any, str]] 
     broken = set(given)
     if tree.entries is None:
         findings.wrong(tree.place, "", "the config holds no groups", f"it starts with {GROUPS[0].name}:")
-        findings.raise_problems()
+        raise ConfigProblems(findings.problems)
     _check_groups(tree, findings)
     for group in GROUPS:
         _read_group(group, tree, settings, broken, findings)

@@ -28,6 +28,9 @@ CONFIG_TARGET = "j6"
 
 QUANT_CONFIG = "calibration_parameters.quant_config"
 CAL_DATA = "calibration_parameters.cal_data_dir"
+EARLY = 4
+"""Samples that are looked at before the work begins: values of a wrong range show in the first."""
+
 METHODS = {"kl": "kl", "max": "min-max", "min-max": "min-max", "percentile": "percentile"}
 """Methods of calibration by the names of the config; everything else searches."""
 
@@ -172,7 +175,13 @@ def open_config_feeds(config: Config, inputs: Mapping[str, TensorType]) -> Feeds
             input_shape=kind.static_shape,
             dtype=kind.dtype.numpy,
             preprocess=preprocess_of(one) if one.is_image else None,
+            strict=one.is_image,
         )
+        if not one.is_image:
+            feeds[name].expected = None
+        first = feeds[name].limited(EARLY)
+        first.check()
+        first.require_sound()
     return feeds
 
 
