@@ -41,6 +41,9 @@ def infer_types(
     try:
         return list(infer(inputs))
     except ValueError as error:
+        if any(v is not None and v.type is None for v in operands):
+            # An operand without a type, as of an op of another domain, looks left out to onnx.
+            return [None] * results
         raise BuildError(f"{name}: {error}") from error
 
 
