@@ -17,6 +17,8 @@ from y10c.backend.notes import write_annotation, write_node_notes, write_notes, 
 from y10c.backend.protos import attribute_proto, tensor_proto, type_proto
 from y10c.errors import OutputError
 from y10c.ir.graph import Graph
+from y10c.ir.layouts import KEY as LAYOUTS
+from y10c.ir.layouts import table_of, values_with_layout
 from y10c.ir.tensor import Tensor
 from y10c.ir.types import DType, TensorType
 from y10c.ir.value import Op, Value
@@ -128,7 +130,9 @@ class _Exporter:
         for domain, version in sorted({**self.other_domains(), **info.opsets, "": self.opset}.items()):
             model.opset_import.add(domain=domain, version=version)
         self.fill(model.graph, self.graph)
-        for key, value in sorted({**info.metadata, **metadata}.items()):
+        layouts = table_of((self.namer.name(v), v) for v in values_with_layout(self.graph))
+        entries = {**info.metadata, **metadata, **({LAYOUTS: layouts} if layouts else {})}
+        for key, value in sorted(entries.items()):
             model.metadata_props.add(key=key, value=value)
         return model
 

@@ -20,6 +20,8 @@ from y10c.frontend.sparse import constant_tensor, dense
 from y10c.frontend.upgrade import upgrade
 from y10c.ir.attrs import Attrs
 from y10c.ir.graph import Graph, ModelInfo
+from y10c.ir.layouts import KEY as LAYOUTS
+from y10c.ir.layouts import apply_table
 from y10c.ir.notes import NO_NOTES, Notes
 from y10c.ir.tensor import Tensor
 from y10c.ir.types import Type, more_precise
@@ -89,6 +91,8 @@ class _Importer:
         self.fill(graph, self.proto.graph, inferred_graph(self.proto, self.freeze), {})
         upgrade(graph, self.current)
         make_scalars(graph)
+        if layouts := graph.info.metadata.pop(LAYOUTS, ""):
+            apply_table(graph, layouts)
         try:
             verify(graph, types=False)
         except VerifyError as error:

@@ -170,10 +170,14 @@ class QuantParams:
 
 
 class Layout(Enum):
-    """The order in which a four-dimensional tensor lies in memory; the logical shape stays NCHW."""
+    """The order in which a four-dimensional tensor lies in memory; the logical shape stays NCHW.
+
+    `blocked` is NHWC in blocks of channels, one block after another, the last one filled up.
+    """
 
     nchw = "nchw"
     nhwc = "nhwc"
+    blocked = "blocked"
 
 
 @dataclass(frozen=True)
