@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,14 +17,17 @@ from y10c.ops.infer import infer_types
 from y10c.ops.reference import evaluate_op
 from y10c.ops.registry import find_spec
 from y10c.ops.spec import Trait
-from y10c.rewrite import Rewriter, Rule, decline, op, rule, var
+from y10c.passes.canonicalize.extents import dims, extents, taken
+from y10c.rewrite import Rewriter, Rule, const, decline, op, rule, variables
 from y10c.rewrite.passes import PassContext, RulePass
 from y10c.rewrite.pattern import AnyOp
 
 MAX_ELEMENTS = 1 << 22
 """A folded result may not be larger, unless its operands were: folding Expand must not blow up a file."""
 
-x = var("x")
+x, INDICES = variables("x INDICES")
+START, END = variables("START END")
+AXIS, STEP = const("AXIS").optional(), const("STEP").optional()
 
 
 def foldable(m: Any) -> bool:
@@ -62,18 +66,46 @@ def fold_constants(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.Shape(x, bind="shape"))
 def fold_shape(rw: Rewriter, m: Any) -> Any:
     """The Shape of a tensor whose extents are known is a constant."""
-    if not isinstance(m.x.type, TensorType) or not m.x.type.is_static:
+    shape = extents(m.x)
+    if shape is None:
         return decline("an extent is not known")
-    shape = m.x.type.static_shape
     return rw.const(np.array(shape[m.shape.start or 0 : m.shape.end], np.int64))
+
+
+@rule(match=op.Gather(op.Shape(x, bind="shape"), INDICES, axis=0))
+def fold_shape_gather(rw: Rewriter, m: Any) -> Any:
+    """Extents that are known are constants, although others of the tensor are not."""
+    shape = dims(m.x)
+    if shape is None:
+        return decline("the rank is not known")
+    picked = np.array(shape[m.shape.start or 0 : m.shape.end], np.object_)[m.INDICES]
+    known = all(isinstance(extent, int) for extent in np.ravel(picked))
+    return rw.const(np.array(picked, np.int64)) if known else decline("an extent is not known")
+
+
+@rule(match=op.Slice(op.Shape(x, bind="shape"), START, END, AXIS, STEP))
+def fold_shape_slice(rw: Rewriter, m: Any) -> Any:
+    """A Slice of a Shape whose extents are known is a constant, although others of the tensor are not."""
+    shape = dims(m.x)
+    if shape is None:
+        return decline("the rank is not known")
+    measured = shape[m.shape.start or 0 : m.shape.end]
+    (kept,) = taken([range(len(measured))], m.START, m.END, m.AXIS, m.STEP)
+    known = all(isinstance(measured[i], int) for i in kept)
+    return (
+        rw.const(np.array([measured[i] for i in kept], np.int64))
+        if known
+        else decline("an extent is not known")
+    )
 
 
 @rule(match=op.Size(x))
 def fold_size(rw: Rewriter, m: Any) -> Any:
     """The Size of a tensor whose extents are known is a constant."""
-    if not isinstance(m.x.type, TensorType) or not m.x.type.is_static:
+    shape = extents(m.x)
+    if shape is None:
         return decline("an extent is not known")
-    return rw.const(np.array(m.x.type.elements, np.int64))
+    return rw.const(np.array(prod(shape), np.int64))
 
 
 @dataclass(frozen=True)
@@ -81,7 +113,13 @@ class FoldConstants(RulePass):
     """Compute what does not depend on the inputs, and the types that become known by it."""
 
     name: ClassVar[str] = "fold-constants"
-    rules: ClassVar[Sequence[Rule]] = (fold_shape, fold_size, fold_constants)
+    rules: ClassVar[Sequence[Rule]] = (
+        fold_shape,
+        fold_size,
+        fold_shape_gather,
+        fold_shape_slice,
+        fold_constants,
+    )
 
     def run(self, graph: Graph, context: PassContext) -> None:
         """Refine types, then fold, until neither gives the other anything more to do."""

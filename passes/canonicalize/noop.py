@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from y10c.ir.types import TensorType
-from y10c.rewrite import Rewriter, Rule, any_of, const, op, rule, scalar_const, var
+from y10c.passes.canonicalize.extents import dims
+from y10c.rewrite import Rewriter, Rule, any_of, const, decline, op, rule, scalar_const, var
 from y10c.rewrite.passes import RulePass
 
 x, y = var("x"), var("y")
@@ -39,7 +40,7 @@ def drop_identity(rw: Rewriter, m: Any) -> Any:
 def drop_dropout(rw: Rewriter, m: Any) -> Any:
     """Drop Dropout, which does nothing at inference."""
     if np.any(m.TRAINING):
-        return None
+        return decline("it drops out, as in training")
     return [m.x] * len(m.root.results)
 
 
@@ -104,10 +105,28 @@ def drop_neutral(rw: Rewriter, m: Any) -> Any:
     return m.x
 
 
-@rule(match=op.Split(x, y.optional()), where=same_type)
+@rule(match=op.Split(x, y.optional()))
 def drop_split(rw: Rewriter, m: Any) -> Any:
     """Drop a Split into one piece."""
-    return m.x if len(m.root.results) == 1 else None
+    return m.x if len(m.root.results) == 1 else decline("it has several pieces")
+
+
+BROADCASTING = ("Add", "Sub", "Mul", "Div", "Pow", "Max", "Min")
+
+
+@rule(
+    match=any_of(
+        op.any_of(*BROADCASTING)(op.Expand(x, const("SHAPE"), bind="expand"), y, ordered=True, bind="reader"),
+        op.any_of(*BROADCASTING)(y, op.Expand(x, const("SHAPE"), bind="expand"), ordered=True, bind="reader"),
+    )
+)
+def drop_expand(rw: Rewriter, m: Any) -> Any:
+    """Drop an Expand whose reader broadcasts anyway."""
+    expanded = m.expand.result
+    operands = [m.x if v is expanded else v for v in m.reader.op.operands]
+    shape = dims(m.root.results[0])
+    made = rw.op[m.reader.op.name](*operands, **m.reader.attrs)
+    return made if shape is not None and dims(made) == shape else decline("nothing else has the full shape")
 
 
 @rule(match=op.Neg(op.Neg(x)))
@@ -124,7 +143,7 @@ def drop_double_relu(rw: Rewriter, m: Any) -> Any:
 
 @rule(
     match=op.Clip(
-        op.Clip(x, scalar_const("A"), scalar_const("B"), single_use=True),
+        op.Clip(x, scalar_const("A"), scalar_const("B")),
         scalar_const("C"),
         scalar_const("D"),
     )
@@ -132,8 +151,8 @@ def drop_double_relu(rw: Rewriter, m: Any) -> Any:
 def merge_clips(rw: Rewriter, m: Any) -> Any:
     """Clip twice is to clip once, where the ranges overlap."""
     low, high = np.maximum(m.A, m.C), np.minimum(m.B, m.D)
-    if np.any(m.A > m.B) or np.any(m.C > m.D) or np.any(low > high):
-        return None
+    if m.A > m.B or m.C > m.D or low > high:
+        return decline("a range is empty, or the two do not overlap")
     return rw.op.Clip(m.x, rw.const(low), rw.const(high))
 
 
@@ -155,6 +174,7 @@ class DropNoops(RulePass):
         drop_single_operand,
         drop_neutral,
         drop_split,
+        drop_expand,
         drop_double_negation,
         drop_double_relu,
         merge_clips,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import pi, sqrt
 from typing import Any, ClassVar
 
 import numpy as np
 
-from y10c.rewrite import Rewriter, Rule, any_of, decline, op, rule, scalar_const, variables
+from y10c.ir.types import DType
+from y10c.passes.canonicalize.extents import dims
+from y10c.rewrite import Rewriter, Rule, any_of, decline, op, rule, scalar_const, var, variables
 from y10c.rewrite.passes import RulePass
 
-x, AXES, SUM_AXES, GAMMA, BETA = variables("x AXES SUM_AXES GAMMA BETA")
-TWO, EPS, HALF, ROOT = scalar_const("TWO"), scalar_const("EPS"), scalar_const("HALF"), scalar_const("ROOT")
+FLOATS = (DType.f16, DType.f32, DType.f64)
+x = var("x").of(*FLOATS)
+AXES, SUM_AXES, GAMMA, BETA = variables("AXES SUM_AXES GAMMA BETA")
+EPS, ROOT, CUBIC, SIXTH = (scalar_const(n) for n in ("EPS", "ROOT", "CUBIC", "SIXTH"))
 
 
 @rule(match=op.Mul(x, op.Sigmoid(x)))
@@ -22,27 +26,70 @@ def recognize_silu(rw: Rewriter, m: Any) -> Any:
     return rw.op["y10c.SiLU"](m.x)
 
 
-@rule(match=op.Mul(x, op.HardSigmoid(x, bind="gate")))
+ramp = op.Clip(op.Add(x, 3.0), 0.0, 6.0)
+
+
+def keeps_type(m: Any) -> bool:
+    """A constant raises the rank, or the type is not known."""
+    return m.x.type is not None and m.x.type == m.root.results[0].type
+
+
+def is_number(constant: Any, number: float) -> bool:
+    """True where a constant of one element is this number, as far as its type holds it."""
+    return bool(constant.item() == constant.dtype.type(number))
+
+
+@rule(match=any_of(op.Div(ramp, 6.0), op.Mul(ramp, SIXTH)), where=keeps_type)
+def recognize_hardsigmoid(rw: Rewriter, m: Any) -> Any:
+    """Recognize `clip(x + 3, 0, 6) / 6` as HardSigmoid with slope 1/6 (arXiv 1905.02244)."""
+    if m.root.name == "Mul" and not is_number(m.SIXTH, 1 / 6):
+        return decline("the slope is another one")
+    return rw.op.HardSigmoid(m.x, alpha=1 / 6, beta=0.5)
+
+
+@rule(match=op.Mul(x, op.HardSigmoid(x, beta=0.5, bind="gate")))
 def recognize_hardswish(rw: Rewriter, m: Any) -> Any:
-    """Recognize `x * hardsigmoid(x)` with slope 1/6 as HardSwish."""
-    if abs(m.gate.alpha - 1 / 6) > 1e-6 or m.gate.beta != 0.5:
-        return decline("the slope or the offset is another one")
+    """Recognize `x * hardsigmoid(x)` with slope 1/6 as HardSwish (arXiv 1905.02244)."""
+    if np.float32(m.gate.alpha) != np.float32(1 / 6):
+        return decline("the slope is another one")
     return rw.op.HardSwish(m.x)
 
 
+@rule(match=any_of(op.Div(op.Mul(x, ramp), 6.0), op.Mul(op.Mul(x, ramp), SIXTH)), where=keeps_type)
+def recognize_hardswish_of_clip(rw: Rewriter, m: Any) -> Any:
+    """Recognize `x * clip(x + 3, 0, 6) / 6` as HardSwish (arXiv 1905.02244)."""
+    if m.root.name == "Mul" and not is_number(m.SIXTH, 1 / 6):
+        return decline("the slope is another one")
+    return rw.op.HardSwish(m.x)
+
+
+erf = op.Erf(op.any_of("Div", "Mul")(x, ROOT, bind="scaled", ordered=True))
+tanh = op.Tanh(op.Mul(op.Add(x, op.Mul(op.Pow(x, 3.0), CUBIC)), ROOT))
+
+
 @rule(
-    match=any_of(
-        op.Mul(op.Mul(x, op.Add(op.Erf(op.Div(x, ROOT)), 1.0)), 0.5),
-        op.Mul(op.Mul(x, 0.5), op.Add(op.Erf(op.Div(x, ROOT)), 1.0)),
-    )
+    match=any_of(op.Mul(op.Mul(x, op.Add(erf, 1.0)), 0.5), op.Mul(op.Mul(x, 0.5), op.Add(erf, 1.0))),
+    where=keeps_type,
 )
 def recognize_gelu(rw: Rewriter, m: Any) -> Any:
     """Recognize `x * (1 + erf(x / sqrt 2)) / 2` as Gelu (arXiv 1606.08415)."""
-    if abs(float(m.ROOT.reshape(())) - sqrt(2)) > 1e-6:
+    divides = m.scaled.op.name == "Div"
+    if divides and not is_number(m.ROOT, sqrt(2)):
         return decline("the divisor is not the root of two")
-    if m.root.results[0].type != m.x.type:
-        return decline("a constant raises the rank")
+    if not divides and not is_number(m.ROOT, sqrt(0.5)):
+        return decline("the factor is not the root of a half")
     return rw.op.Gelu(m.x)
+
+
+@rule(
+    match=any_of(op.Mul(op.Mul(x, op.Add(tanh, 1.0)), 0.5), op.Mul(op.Mul(x, 0.5), op.Add(tanh, 1.0))),
+    where=keeps_type,
+)
+def recognize_gelu_of_tanh(rw: Rewriter, m: Any) -> Any:
+    """Recognize the form of Gelu with tanh and a cubic term (arXiv 1606.08415)."""
+    if not is_number(m.CUBIC, 0.044715) or not is_number(m.ROOT, sqrt(2 / pi)):
+        return decline("the constants are others")
+    return rw.op.Gelu(m.x, approximate="tanh")
 
 
 centred = op.Sub(x, op.ReduceMean(x, AXES, keepdims=1))
@@ -53,14 +100,13 @@ normalized = op.Div(centred, op.Sqrt(op.Add(variance, EPS)))
 @rule(match=op.Add(op.Mul(normalized, GAMMA.ranked(1)), BETA.ranked(1)))
 def recognize_layernorm(rw: Rewriter, m: Any) -> Any:
     """Recognize a LayerNormalization over the last axis (arXiv 1607.06450)."""
-    rank = m.x.tensor_type.rank
-    if rank is None or m.AXES.reshape(-1).tolist() not in ([-1], [rank - 1]):
+    shape = dims(m.x)
+    if not shape or m.AXES.reshape(-1).tolist() not in ([-1], [len(shape) - 1]):
         return decline("it does not normalize over the last axis alone")
-    extent = m.x.tensor_type.shape[-1]
+    extent = shape[-1]
     if m.GAMMA.shape != (extent,) or m.BETA.shape != (extent,):
         return decline("scale and shift do not go along the last axis")
-    epsilon = float(np.asarray(m.EPS).reshape(()))
-    return rw.op.LayerNormalization(m.x, rw.const(m.GAMMA), rw.const(m.BETA), axis=-1, epsilon=epsilon)
+    return rw.op.LayerNormalization(m.x, rw.const(m.GAMMA), rw.const(m.BETA), epsilon=m.EPS.item())
 
 
 shifted = op.Exp(op.Sub(x, op.ReduceMax(x, AXES, keepdims=1)))
@@ -82,8 +128,11 @@ class RecognizeFunctions(RulePass):
     name: ClassVar[str] = "recognize-functions"
     rules: ClassVar[Sequence[Rule]] = (
         recognize_silu,
+        recognize_hardsigmoid,
         recognize_hardswish,
+        recognize_hardswish_of_clip,
         recognize_gelu,
+        recognize_gelu_of_tanh,
         recognize_layernorm,
         recognize_softmax,
     )

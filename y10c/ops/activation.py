@@ -151,13 +151,14 @@ def _sample_softmax(draw: Draw, request: Request) -> OpInstance:
 def _sample_clip(draw: Draw, request: Request) -> OpInstance:
     x = any_operand(draw, request, 0, dtypes=(DType.f32, DType.i64, DType.i32))
     scalar = TensorType(x.dtype, ())
-    low = optional(draw, request, 1, Given(scalar, _bound(draw, x.dtype, -2, 0)))
-    high = optional(draw, request, 2, Given(scalar, _bound(draw, x.dtype, 1, 6)))
+    low = optional(draw, request, 1, Given(scalar, _bound(draw, request, 1, x.dtype, -2, 0)))
+    high = optional(draw, request, 2, Given(scalar, _bound(draw, request, 2, x.dtype, 1, 6)))
     return OpInstance((x, low, high))
 
 
-def _bound(draw: Draw, dtype: DType, low: int, high: int) -> Any:
-    return np.asarray(draw.integer(low, high, "bound"), dtype.numpy)
+def _bound(draw: Draw, request: Request, index: int, dtype: DType, low: int, high: int) -> Any:
+    wished = request.wish(index).number
+    return np.asarray(draw.integer(low, high, "bound") if wished is None else wished, dtype.numpy)
 
 
 def _sample_prelu(draw: Draw, request: Request) -> OpInstance:

@@ -228,8 +228,11 @@ def _sample_pad(draw: Draw, request: Request) -> OpInstance:
     pads = request.given(1)
     axes = draw.subset(rank, 1, "axes") if _may(request, 3) and draw.boolean("axes") else None
     if pads is None:
-        sizes = [x.shape[a] for a in (range(rank) if axes is None else axes)]
-        widths = [draw.integer(0, _widest(mode, n), "pad") for n in (*sizes, *sizes)]
+        chosen = range(rank) if axes is None else axes
+        # What a Conv or pooling can take over leaves batch and channels alone.
+        bare = () if rank < 3 or draw.boolean("pad batch and channels") else (0, 1)
+        most = [0 if a in bare else _widest(mode, x.shape[a]) for a in chosen]
+        widths = [draw.integer(0, n, "pad") for n in (*most, *most)]
         pads = keep(draw, request, 1, constant(widths))
     value = optional(draw, request, 2, Given(TensorType(x.dtype, ())))
     value = value if mode == "constant" else None

@@ -57,6 +57,7 @@ def _sample_gather(draw: Draw, request: Request) -> OpInstance:
     given = request.given(1)
     if given is not None and given.data is not None:
         return OpInstance((x, given), {"axis": axis})
+    need(x.shape[axis] > 0, "something to gather")
     type = given.type if given else TensorType(DType.i64, draw.shape(draw.choice((1, 0, 2), "rank")))
     return OpInstance((x, _drawn_indices(draw, request, type, x.shape[axis])), {"axis": axis})
 

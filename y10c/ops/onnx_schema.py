@@ -134,6 +134,10 @@ def _default(attribute: Any) -> Any:
     return Strings(v.decode() for v in value) if proto.type == onnx.AttributeProto.STRINGS else value
 
 
+BY_NUMBERS = frozenset({"Range", "Resize", "Upsample"})
+"""Ops whose result has a shape that follows from floats too."""
+
+
 class SchemaInference:
     """Type inference of one op by the onnx package, on one node at a time.
 
@@ -166,7 +170,8 @@ class SchemaInference:
         data = {
             n: tensor_proto(t, n)
             for n, t in zip(names, inputs.constants, strict=True)
-            if t is not None and len(t.shape) <= 1
+            # Types follow from integers alone: shapes, axes, pads.
+            if t is not None and len(t.shape) <= 1 and (t.dtype.is_integer or self.name in BY_NUMBERS)
         }
         version = self.version or (IR_OPSET if not domain else schema.since_version)
         try:

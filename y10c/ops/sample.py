@@ -118,11 +118,13 @@ class Open:
         dtypes: Element types that are welcome; empty means all.
         ranks: Ranks that are welcome; empty means all.
         single: It has exactly one element.
+        number: Every element is this number.
     """
 
     dtypes: frozenset[DType] = frozenset()
     ranks: frozenset[int] = frozenset()
     single: bool = False
+    number: float | None = None
 
     def accepts(self, type: TensorType) -> bool:
         """True where an operand of this type fulfils the wishes."""

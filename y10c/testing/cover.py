@@ -22,7 +22,7 @@ Plan = Mapping[Decision, int]
 
 SIZES: Mapping[str, tuple[int, ...]] = {
     "channels": (2,),
-    "kernel": (1, 2),
+    "kernel": (2, 1),
     "batch": (2,),
     "pad": (1, 0),
     "strides": (2, 1),
@@ -86,13 +86,18 @@ class CoverDraw(Draw):
         return min(self.plan.get(decision, preferred), count - 1)
 
 
-def plans(decisions: Mapping[Decision, int]) -> Iterator[Plan]:
+def plans(decisions: Mapping[Decision, int], *, dtypes: bool = False) -> Iterator[Plan]:
     """The plans that cover what a first walk saw.
 
     All combinations of the optional operands; every other decision's every value, with all of the optional
     operands and with none.
+
+    Args:
+        decisions: Each decision with its number of choices.
+        dtypes: Element types are decisions too; to expressions they are all one.
     """
     optional, others = _split(decisions)
+    others |= {d: n for d, n in decisions.items() if dtypes and d[0] == "dtype"}
     for bits in product((1, 0), repeat=len(optional)):
         yield dict(zip(optional, bits, strict=True))
     for bit in (1, 0) if optional else (1,):

@@ -66,12 +66,14 @@ class HypothesisDraw(Draw):
 
     def integer(self, low: int, high: int, label: str = "") -> int:
         """An integer that shrinks towards `low`."""
+        need(low <= high, f"nothing to choose from: {label}")
         if low == high:
             return low
         return low + int(self._draw(st.integers(0, high - low)))
 
     def indices(self, count: int, size: int) -> Sequence[int]:
         """Integers that shrink towards 0."""
+        need(size > 0 or not count, "nothing to choose from")
         return list(self._draw(st.lists(st.integers(0, size - 1), min_size=count, max_size=count)))
 
 

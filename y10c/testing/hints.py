@@ -1,7 +1,8 @@
 """Numbers that a rule's own code compares with, so that its conditions are met more often than by chance.
 
-`abs(m.gate.alpha - 1 / 6) > 1e-6` says that `alpha` should sometimes be 1/6. Numbers of the code under test
-as a dictionary for its inputs are an idea of fuzzers (Zalewski, AFL dictionaries).
+`np.float32(m.gate.alpha) != np.float32(1 / 6)` says that `alpha` should sometimes be 1/6, and so does
+`is_number(m.ROOT, sqrt(2))` of `ROOT`. Numbers of the code under test as a dictionary for its inputs are an idea
+of fuzzers (Zalewski, AFL dictionaries).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from y10c.rewrite.rule import Rule
 Hints = dict[str, tuple[float, ...]]
 """Numbers by the name of the attribute or of the variable that they are compared with."""
 
+_CONSTANTS = {"pi": math.pi, "e": math.e}
 _FUNCTIONS: dict[str, Callable[..., float]] = {"sqrt": math.sqrt, "exp": math.exp, "log": math.log}
 
 
@@ -28,11 +30,16 @@ def hints_of(rule: Rule) -> Hints:
     for code in codes:
         tree = _tree(code)
         for node in ast.walk(tree) if tree is not None else ():
-            if isinstance(node, ast.Compare):
+            if isinstance(node, ast.Compare) or _asks(node):
                 numbers = list(dict.fromkeys(_numbers(node)))
                 for name in _names(node):
                     found.setdefault(name, []).extend(numbers)
     return {name: tuple(dict.fromkeys(numbers)) for name, numbers in found.items() if numbers}
+
+
+def _asks(node: ast.AST) -> bool:
+    """True for a call of a function of the rule's own module, which may compare its arguments."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) > 1
 
 
 def _tree(code: Callable[..., Any]) -> ast.AST | None:
@@ -42,10 +49,17 @@ def _tree(code: Callable[..., Any]) -> ast.AST | None:
         return None
 
 
+_STRUCTURE = frozenset({"shape", "ndim", "size", "dtype", "rank", "type"})
+"""What is asked of a variable without looking at its numbers."""
+
+
 def _names(node: ast.AST) -> Iterator[str]:
-    for part in ast.walk(node):
-        if isinstance(part, ast.Attribute):
-            yield part.attr
+    if isinstance(node, ast.Attribute):
+        if node.attr in _STRUCTURE:
+            return
+        yield node.attr
+    for child in ast.iter_child_nodes(node):
+        yield from _names(child)
 
 
 def _numbers(node: ast.AST) -> Iterator[float]:
@@ -61,6 +75,8 @@ def _value(node: ast.AST) -> float | None:
     """The number that an expression of numbers alone stands for."""
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         return node.value
+    if isinstance(node, ast.Name):
+        return _CONSTANTS.get(node.id)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         inner = _value(node.operand)
         return None if inner is None else -inner

@@ -176,8 +176,12 @@ class Inverter:
         for attribute in sorted(self.hints.keys() & spec.attrs.keys()):
             hint = self._hint(attribute)
             if attribute in spec.float_attrs and hint is not None:
-                hinted[attribute] = float(np.float32(hint))
+                hinted[attribute] = self._stored(hint)
         return hinted
+
+    def _stored(self, number: float) -> float:
+        """A number as an attribute of a file holds it."""
+        return float(np.float32(number))
 
     def _hint(self, name: str) -> float | None:
         return self.draw.choice((*self.hints.get(name, ()), None), f"hint {name}")
@@ -190,6 +194,8 @@ class Inverter:
         if child is not None:
             data = child.numpy() if child.tensor is not None else None
             return Given(child.tensor_type, data, self.domains.get(child, ANY))
+        if isinstance(part, Literal):
+            return Open(number=part.value)
         return Open(part.dtypes, part.ranks, part.single) if isinstance(part, Var) else Open()
 
     def _instance(self, name: str, request: Request) -> OpInstance:

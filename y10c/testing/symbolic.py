@@ -1,12 +1,16 @@
 """Elements that are expressions: numpy object arrays of them run through a rule's own Python.
 
-Arithmetic is exact: floats become the rationals that they are. What has no meaning for an expression (a
-comparison, a conversion to a number) raises `DataDependent` and ends the proof, never silently decides.
+Arithmetic is exact: a double is read as the simplest fraction, or root of one, that rounds to it. A comparison is
+decided where it holds, or fails, for every value of the symbols (a variance is positive, a divisor is not zero);
+any other one, and what has no meaning for an expression, raises `DataDependent` and ends the proof.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from fractions import Fraction
+from functools import lru_cache
 from numbers import Number
 from typing import Any
 
@@ -84,11 +88,31 @@ class Symbolic:
             raise AttributeError(f"{name} has no meaning for an expression")
         return lambda: Symbolic(function(self.expression))
 
+    def __bool__(self) -> bool:
+        return _decided(sympy.Ne(self.expression, 0))
+
+    def __lt__(self, other: Any) -> bool:
+        return _decided(self.expression < expression_of(other))
+
+    def __le__(self, other: Any) -> bool:
+        return _decided(self.expression <= expression_of(other))
+
+    def __gt__(self, other: Any) -> bool:
+        return _decided(self.expression > expression_of(other))
+
+    def __ge__(self, other: Any) -> bool:
+        return _decided(self.expression >= expression_of(other))
+
+    def __eq__(self, other: Any) -> bool:
+        return _decided(sympy.Eq(self.expression, expression_of(other)))
+
+    def __ne__(self, other: Any) -> bool:
+        return _decided(sympy.Ne(self.expression, expression_of(other)))
+
     def _unknown(self, *_: Any) -> Any:
         raise DataDependent("the code looks at the numbers of a tensor")
 
-    __bool__ = __float__ = __int__ = __index__ = _unknown
-    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _unknown
+    __float__ = __int__ = __index__ = _unknown
     __hash__ = None  # type: ignore[assignment]  # equality is undecided
 
     def __repr__(self) -> str:
@@ -109,15 +133,42 @@ _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def _decided(condition: Any) -> bool:
+    """The truth of a condition that does not depend on the values of the symbols.
+
+    Raises:
+        DataDependent: It depends on them.
+    """
+    if condition == sympy.true or condition == sympy.false:
+        return bool(condition)
+    raise DataDependent("the code looks at the numbers of a tensor")
+
+
+@lru_cache(maxsize=4096)
+def exact_number(value: float) -> Any:
+    """The number that a double stands for: the simplest fraction or root of one that rounds to it."""
+    fraction = Fraction(value).limit_denominator(MOST_DENOMINATOR)
+    if float(fraction) == value:
+        return sympy.Rational(fraction.numerator, fraction.denominator)
+    square = Fraction(value * value).limit_denominator(MOST_DENOMINATOR)
+    if square > 0 and abs(value) == math.sqrt(square):
+        root = sympy.sqrt(sympy.Rational(square.numerator, square.denominator))
+        return root if value > 0 else -root
+    return sympy.Rational(value)
+
+
+MOST_DENOMINATOR = 1000000
+
+
 def expression_of(element: Any) -> Any:
-    """The expression of an element; floats are taken as the exact rationals that they are."""
+    """The expression of an element; floats are taken as the exact numbers that they stand for."""
     if isinstance(element, Symbolic):
         return element.expression
     if isinstance(element, int | np.integer | np.bool_):
         return sympy.Integer(int(element))
     if isinstance(element, Number | np.floating):
         value = float(element)  # type: ignore[arg-type]
-        return sympy.Rational(value) if np.isfinite(value) else sympy.sympify(value)
+        return exact_number(value) if np.isfinite(value) else sympy.sympify(value)
     return sympy.sympify(element)
 
 
