@@ -17,17 +17,25 @@ def canonicalization() -> tuple[Pass, ...]:
     from y10c.passes.canonicalize.cse import EraseDead, MergeCommonSubexpressions
     from y10c.passes.canonicalize.fold_constants import FoldConstants
     from y10c.passes.canonicalize.noop import DropNoops
+    from y10c.passes.canonicalize.pads import FoldPads
     from y10c.passes.canonicalize.recognize import RecognizeFunctions
+    from y10c.passes.canonicalize.requantize import MergeQuantization
+    from y10c.passes.canonicalize.slices import SimplifySlices
+    from y10c.passes.canonicalize.transposes import SinkTransposes
 
     return (
         EraseDead(),
         FoldConstants(),
         DropNoops(),
+        SimplifySlices(),
         MergeChains(),
+        SinkTransposes(),
+        FoldPads(),
         FoldBatchNorm(),
         FoldAffine(),
         MergeConvs(),
         RecognizeFunctions(),
+        MergeQuantization(),
         MergeCommonSubexpressions(),
         FoldConstants(),
         DropNoops(),
