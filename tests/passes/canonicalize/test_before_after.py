@@ -19,6 +19,7 @@ from y10c.passes.canonicalize.conv import MergeConvs
 from y10c.passes.canonicalize.cse import EraseDead, MergeCommonSubexpressions
 from y10c.passes.canonicalize.fold_constants import FoldConstants
 from y10c.passes.canonicalize.noop import DropNoops
+from y10c.passes.canonicalize.pads import FoldPads
 from y10c.passes.canonicalize.recognize import RecognizeFunctions
 from y10c.passes.pipelines import canonicalization
 from y10c.pipeline.manager import run_passes
@@ -90,7 +91,7 @@ CASES: dict[str, tuple[Pass, str, list[str]]] = {
         ["Conv", "Add"],
     ),
     "Pad in front of a Conv": (
-        MergeConvs(),
+        FoldPads(),
         f"<{V}, int64[8] p = {{0,0,1,1,0,0,1,1}}> {{ a = Pad(x, p) y = Conv(a, w3) }}",
         ["Conv"],
     ),
