@@ -30,6 +30,9 @@ COMMANDS: dict[str, Command] = {
         "y10c.cli.info:info", "Show what a model is: head, ops, parameters, MACs, inputs, outputs."
     ),
     "opt": Command("y10c.cli.opt:opt", "Run passes on a model or on text IR, and look on while they run."),
+    "bisect": Command("y10c.cli.bisect:bisect", "Name the pass and the rewrite that broke something."),
+    "reduce": Command("y10c.cli.reduce:reduce", "Find the smallest graph on which passes break something."),
+    "repro": Command("y10c.cli.repro:repro", "Replay a reproducer or a crash report."),
     "explain": Command(
         "y10c.cli.explain:explain", "Show one node: which rules fired at it, and why others did not."
     ),

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _guarded(arguments: list[str], terminal: Terminal) -> tuple[int, dict[str, object] | None]:
     """The exit code of a command line, and its error as a JSON object, already shown to the person."""
     try:
-        _run(arguments)
+        run_command(arguments)
     except BrokenPipeError:
         raise
     except BaseException as raised:
@@ -67,7 +67,8 @@ def _guarded(arguments: list[str], terminal: Terminal) -> tuple[int, dict[str, o
     return 0, None
 
 
-def _run(arguments: list[str]) -> None:
+def run_command(arguments: list[str]) -> None:
+    """Run a command line; it raises whatever the command raises."""
     group = root()
     if "_Y10C_COMPLETE" in os.environ:
         group.main(args=arguments, prog_name="y10c")

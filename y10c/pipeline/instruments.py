@@ -53,6 +53,7 @@ class Recorder(Instrument):
     steps: list[tuple[int, str, Application]] = field(default_factory=list)
     """Of every application the index of its pass, the pass as text, and what it did."""
     running: tuple[int, str] = (-1, "")
+    finished: bool = True
 
     def __post_init__(self) -> None:
         self.context.listeners.append(self.journal)
@@ -60,14 +61,25 @@ class Recorder(Instrument):
     def before(self, each: Pass, graph: Graph) -> None:
         """A pass begins."""
         self.running = (self.running[0] + 1, str(each))
+        self.finished = False
 
     def after(self, each: Pass, graph: Graph, run: PassRun) -> None:
         """Number what the pass did."""
         if len(self.journal.applications) == len(self.steps) and not isinstance(each, RulePass):
             self.journal.close(each.name)
         self.collect()
+        self.finished = True
 
     def collect(self) -> None:
-        """Assign the applications since the last pass to the running one, also where it broke off."""
+        """Assign the applications since the last pass to the running one."""
         for one in self.journal.applications[len(self.steps) :]:
             self.steps.append((*self.running, one))
+
+    def all_steps(self) -> list[tuple[int, str, Application]]:
+        """Every application, that at which the run broke off included."""
+        self.collect()
+        if not self.finished:
+            index, name = self.running
+            broken = self.journal.broken or Application(len(self.steps) + 1, name, "", (), ())
+            return [*self.steps, (index, name, broken)]
+        return self.steps
