@@ -99,9 +99,10 @@ def _inference_only(op: Op, opset: int) -> bool:
 
 
 def _without_mask(op: Op, opset: int) -> bool:
-    """Dropout's mask was of another type."""
-    if len(op.results) != 1:
+    """Dropout's mask was of another type; one that nobody reads is left out."""
+    if any(r.uses for r in op.results[1:]):
         return False
+    op.results = op.results[:1]
     for move in moves_for(op.name, opset):
         _attribute_to_operand(op, move)
     return True
