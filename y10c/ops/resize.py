@@ -156,8 +156,14 @@ def _sample_resize(draw: Draw, request: Request) -> OpInstance:
         factors = [draw.choice((2.0, 1.0, 0.5, 3.0), "scale") for _ in range(2)]
         need(all(n * f >= 1 for n, f in zip(x.shape[2:], factors, strict=True)), "something is left")
         return OpInstance((x, None, keep(draw, request, 2, constant([1, 1, *factors], DType.f32))), attrs)
-    sizes = (*x.shape[:2], *(draw.integer(1, 6, "extent") for _ in range(2)))
+    sizes = (*x.shape[:2], *(_new_extent(draw, n) for n in x.shape[2:]))
     return OpInstance((x, None, None, keep(draw, request, 3, constant(sizes))), attrs)
+
+
+def _new_extent(draw: Draw, extent: int) -> int:
+    """Half, the same, double, or anything small."""
+    whole = (extent * 2, extent, extent // 2) if extent % 2 == 0 else (extent * 2, extent)
+    return draw.choice(whole, "extent") if draw.boolean("whole factor") else draw.integer(1, 6, "extent")
 
 
 SPECS = (

@@ -1,0 +1,1 @@
+"""The RDK X5 target."""

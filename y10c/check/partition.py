@@ -1,0 +1,124 @@
+"""The cut between chip and host: as few crossings as possible, and what lies in mid-graph.
+
+An op that the chip could run but that stands between host ops may as well run on the host. Which do is a
+minimum cut: every tensor that both sides touch costs one crossing, moving an op to the host costs a little,
+products stay where they are (Stone, "Multiprocessor Scheduling with the Aid of Network Flow Algorithms",
+IEEE TSE 1977).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from y10c.ir.graph import Graph
+from y10c.ir.value import Op
+from y10c.rewrite.rewriter import reads
+
+CROSSING = 1000
+"""Weight of a tensor that crosses; more than all ops that could be moved for it."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Which ops the host runs.
+
+    Args:
+        host: All of them.
+        moved: Those that the chip could run, but that would only add crossings there.
+        crossings: Tensors that go from one side to the other.
+        segments: Visits to the host in one inference, those before and behind the chip's work included.
+        middle: Host ops between chip ops.
+    """
+
+    host: frozenset[Op]
+    moved: frozenset[Op]
+    crossings: int
+    segments: int
+    middle: frozenset[Op]
+
+
+def cut(graph: Graph, refused: Collection[Op], pinned: Collection[Op]) -> Cut:
+    """Divide a graph between chip and host.
+
+    Args:
+        graph: The graph.
+        refused: Ops that the chip cannot run.
+        pinned: Ops that stay on the chip, since that is what it is for.
+    """
+    if not refused:
+        return Cut(frozenset(), frozenset(), 0, 0, frozenset())
+    host = _cheapest(graph, refused, pinned)
+    crossings = sum(
+        any((op in host) != (reader in host) for reader in readers) for op, readers in _tensors(graph)
+    )
+    phases = _phases(graph, host)
+    return Cut(
+        frozenset(host),
+        frozenset(host - set(refused)),
+        crossings,
+        len({phases[op] for op in host}),
+        frozenset(_between(graph, host)),
+    )
+
+
+def _tensors(graph: Graph) -> Iterator[tuple[Op, list[Op]]]:
+    """Every computed tensor: who makes it and which ops read it."""
+    for op in graph.ops:
+        for result in op.results:
+            readers = [user for user in result.users if not user.is_terminator]
+            if readers:
+                yield op, readers
+
+
+def _cheapest(graph: Graph, refused: Collection[Op], pinned: Collection[Op]) -> set[Op]:
+    import networkx
+
+    net = networkx.DiGraph()
+    for op in graph.ops:
+        if op in refused:
+            net.add_edge(op, "host")
+        elif op in pinned:
+            net.add_edge("chip", op)
+        else:
+            net.add_edge("chip", op, capacity=1)
+    for number, (op, readers) in enumerate(_tensors(graph)):
+        net.add_edge(("in", number), ("out", number), capacity=CROSSING)
+        for end in (op, *readers):
+            net.add_edge(end, ("in", number))
+            net.add_edge(("out", number), end)
+    if "chip" not in net or "host" not in net:
+        return set(refused)
+    _, (_, on_host) = networkx.minimum_cut(net, "chip", "host")
+    return {op for op in graph.ops if op in on_host}
+
+
+def _producers(op: Op) -> Iterator[Op]:
+    return (v.producer for v in reads(op) if v.producer is not None)
+
+
+def _phases(graph: Graph, host: Collection[Op]) -> dict[Op, int]:
+    """Each op's turn where chip and host take turns and every op runs as early as it can.
+
+    Even turns are the chip's, odd ones the host's; -1 is the host before the chip. Running everything as
+    early as possible takes the fewest turns.
+    """
+    phases: dict[Op, int] = {}
+    for op in graph.ops:
+        known = [phases[p] for p in _producers(op) if p in phases]
+        first = max(known, default=-1 if op in host else 0)
+        phases[op] = first + ((first % 2 == 0) == (op in host))
+    return phases
+
+
+def _between(graph: Graph, host: Collection[Op]) -> Iterator[Op]:
+    behind: set[Op] = set()
+    for op in graph.ops:
+        if any(p in behind or p not in host for p in _producers(op)):
+            behind.add(op)
+    before: set[Op] = set()
+    for op in reversed(list(graph.ops)):
+        readers = [u for r in op.results for u in r.users if not u.is_terminator]
+        if any(u in before or u not in host for u in readers):
+            before.add(op)
+    yield from (op for op in graph.ops if op in host and op in behind and op in before)

@@ -1,0 +1,148 @@
+"""`check`: every node of a graph with its place, the cut, and the distinct problems."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+from y10c.check.constraint import HOST
+from y10c.check.partition import Cut, cut
+from y10c.check.table import NOWHERE, OperatorTable, Verdict
+from y10c.cost.precision import PRODUCTS, macs_of
+from y10c.errors import ModelError
+from y10c.ir.graph import Graph
+from y10c.ir.value import Op
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One broken rule, with every node that breaks it.
+
+    Args:
+        rule: The row or constraint.
+        source: Where it comes from.
+        reason: As the first of the nodes has it.
+        remedy: What to do about it.
+        nodes: The nodes.
+        mid_graph: How many of them stand between ops of the chip.
+    """
+
+    rule: str
+    source: str
+    reason: str
+    remedy: str
+    nodes: tuple[str, ...]
+    mid_graph: int
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What runs where.
+
+    Args:
+        target: Name of the target.
+        march: Name of the march.
+        verdicts: One a node, in graph order.
+        macs_bpu: Share of the multiply-accumulates that the chip runs, 0 to 1; 1 where there are none.
+        crossings: Tensors that go between chip and host.
+        segments: Visits to the host in one inference.
+        middle: Names of the host's nodes in mid-graph.
+        problems: The distinct problems, those in mid-graph first.
+    """
+
+    target: str
+    march: str
+    verdicts: tuple[Verdict, ...]
+    macs_bpu: float
+    crossings: int
+    segments: int
+    middle: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def units(self) -> dict[str, str]:
+        """The unit of every node by its name."""
+        return {v.node: v.unit for v in self.verdicts}
+
+    @property
+    def homeless(self) -> tuple[Verdict, ...]:
+        """Nodes that nothing can run."""
+        return tuple(v for v in self.verdicts if v.unit == NOWHERE)
+
+
+def check_graph(graph: Graph, table: OperatorTable, target: str, tail: Collection[Op] = ()) -> CheckReport:
+    """Place every op of a graph.
+
+    Args:
+        graph: As the chip would get it.
+        table: The march's operator list.
+        target: Name of the target, for the report.
+        tail: The decode tail, which stays in float on the host.
+    """
+    places = {op: _tail_verdict(table, op) if op in tail else table.place(op) for op in graph.ops}
+    refused = [op for op, verdict in places.items() if not verdict.on_chip]
+    pinned = [op for op, verdict in places.items() if verdict.on_chip and op.name in PRODUCTS]
+    found = cut(graph, refused, pinned)
+    for op in found.moved:
+        places[op] = _moved_verdict(places[op])
+    middle = {op for op in found.middle if op not in tail}
+    return CheckReport(
+        target,
+        table.march,
+        tuple(places.values()),
+        _mac_share(graph, found),
+        found.crossings,
+        found.segments,
+        tuple(places[op].node for op in graph.ops if op in middle),
+        _problems((places[op], op in middle) for op in graph.ops if not places[op].on_chip),
+    )
+
+
+def _mac_share(graph: Graph, found: Cut) -> float:
+    try:
+        macs = macs_of(graph)
+    except ModelError:  # open shapes: whatever they are, such products are refused
+        macs = {op: 1 for op in graph.ops if op.name in PRODUCTS}
+    total = sum(macs.values())
+    on_chip = sum(n for op, n in macs.items() if op not in found.host)
+    return on_chip / total if total else 1.0
+
+
+def _tail_verdict(table: OperatorTable, op: Op) -> Verdict:
+    return replace(
+        table.place(op),
+        unit=HOST,
+        rule="decode-tail",
+        reason="The decode tail stays in float and runs on the host, behind the network.",
+        remedy="--head raw leaves it out of the model",
+        source="published: S5 S6 S8 (the vendor's zoo cuts there)",
+    )
+
+
+def _moved_verdict(verdict: Verdict) -> Verdict:
+    return replace(
+        verdict,
+        unit=HOST,
+        rule="between-host-ops",
+        reason="The chip could run it, but between ops of the host it would only add crossings.",
+        remedy="mend the ops around it",
+        source="assumed",
+    )
+
+
+def _problems(found: Iterable[tuple[Verdict, bool]]) -> tuple[Problem, ...]:
+    groups: dict[tuple[str, str], list[tuple[Verdict, bool]]] = {}
+    for verdict, middle in found:
+        groups.setdefault((verdict.rule, verdict.remedy), []).append((verdict, middle))
+    problems = [
+        Problem(
+            rule,
+            group[0][0].source,
+            group[0][0].reason,
+            remedy,
+            tuple(v.node for v, _ in group),
+            sum(middle for _, middle in group),
+        )
+        for (rule, remedy), group in groups.items()
+    ]
+    return tuple(sorted(problems, key=lambda p: (-p.mid_graph, -len(p.nodes))))
