@@ -27,6 +27,9 @@ class Alone:
         pairs: All tensors that can be compared: where nodes are cut from each other.
         wanted: The pairs whose tensors are asked for.
         threads: Threads inside a run.
+
+    Attributes:
+        inputs: The candidate's own inputs that these nodes read.
     """
 
     def __init__(
@@ -35,28 +38,30 @@ class Alone:
         names = list(dict.fromkeys(pair.candidate for pair in wanted))
         model = cut_model(candidate, pairs, names)
         fed = {one.name for one in model.graph.input}
-        self._feeds: dict[str, Pair] = {}
-        for pair in pairs:
-            here = {PREFIX + pair.candidate, pair.candidate, pair.raw} & fed
-            self._feeds |= {name: pair for name in here if name not in self._feeds}
+        by_name = {PREFIX + pair.candidate: pair for pair in pairs}
+        self._stand_ins = {name: pair for name, pair in by_name.items() if name in fed}
+        self.inputs = [name for name in candidate.inputs if name in fed]
         self._session = ExposedSession(model, names, threads=threads)
 
     @property
     def needed(self) -> list[str]:
         """The reference's tensors that a run needs."""
-        return list(dict.fromkeys(pair.reference for pair in self._feeds.values()))
+        return list(dict.fromkeys(pair.reference for pair in self._stand_ins.values()))
 
-    def run(self, reference: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def run(
+        self, reference: Mapping[str, NDArray[Any]], inputs: Mapping[str, NDArray[Any]]
+    ) -> dict[str, NDArray[Any]]:
         """The wanted tensors by the candidate's names.
 
         Args:
             reference: At least the needed tensors, by the reference's names.
+            inputs: At least what of the candidate's own `inputs` these nodes read.
         """
         given = {
             name: reference[pair.reference].astype(pair.element.numpy, copy=False)
-            for name, pair in self._feeds.items()
+            for name, pair in self._stand_ins.items()
         }
-        return self._session.run(given)
+        return self._session.run({**given, **{name: inputs[name] for name in self.inputs}})
 
 
 def cut_model(candidate: Side, pairs: Collection[Pair], wanted: Collection[str]) -> onnx.ModelProto:

@@ -49,7 +49,7 @@ def compare(
     """
     with progress.step("reading the models"):
         ours = open_side(reference, "reference", shapes)
-        theirs = open_side(candidate, "candidate", shapes)
+        theirs = open_side(candidate, "candidate", shapes, units=True)
     feeds = feeds_for(ours, theirs, None if data is None else Path(data))
     few = (feeds[0].limited(samples), feeds[1].limited(samples))
     pairs = match(ours, theirs)
@@ -104,8 +104,7 @@ def _output(name: str, found: Similarity | None) -> OutputDifference:
 def _require_something(
     ours: Side, theirs: Side, pairs: Sequence[Pair], outputs: Sequence[OutputDifference], detect: bool
 ) -> None:
-    inner = [pair for pair in pairs if pair.op != "input"]
-    if inner or detect or any(one.compared for one in outputs):
+    if _computed(pairs) or detect or any(one.compared for one in outputs):
         return
     raise ModelError(
         f"{ours.name} and {theirs.name} share no tensor name and no output name, so nothing can be compared",
@@ -113,6 +112,11 @@ def _require_something(
         help=f"outputs of the first: {', '.join(ours.graph.output_names)}; "
         f"of the second: {', '.join(theirs.graph.output_names)}",
     )
+
+
+def _computed(pairs: Sequence[Pair]) -> bool:
+    """Whether a tensor that a node makes can be compared."""
+    return any(pair.op != "input" for pair in pairs)
 
 
 def _notes(ours: Side, pairs: Sequence[Pair], outputs: Sequence[OutputDifference]) -> list[str]:
@@ -124,6 +128,6 @@ def _notes(ours: Side, pairs: Sequence[Pair], outputs: Sequence[OutputDifference
         )
     if missing:
         notes.append(f"Only the reference has {', '.join(missing)}.")
-    if not any(pair.op != "input" for pair in pairs):
+    if not _computed(pairs):
         notes.append("The models share no tensor names, so only their outputs are compared.")
     return notes

@@ -50,17 +50,21 @@ class Pair:
 
 
 def match(reference: Side, candidate: Side) -> list[Pair]:
-    """The tensors that can be compared, in the candidate's order.
+    """The tensors that can be compared, in the candidate's order; inputs are matched by their places.
 
-    Constants, integers, tensors of other shapes and what follows a ranking op are left out.
+    Constants, integers, tensors of other shapes, what follows a ranking op, and inputs that stay floats are
+    left out.
     """
     known = _by_name(reference)
+    same_place = dict(zip(candidate.graph.inputs, reference.graph.inputs, strict=True))
     pairs: dict[str, Pair] = {}
     for value in _comparable(candidate):
-        found = next((known[name] for name in _names(value) if name in known), None)
+        by_name = (known[name] for name in _names(value) if name in known)
+        found = same_place.get(value) or next(by_name, None)
         if found is not None and found.name not in pairs and may_fit(found, value):
             pairs[found.name] = _pair(found, seen(found), value, seen(value))
-    return [pair for pair in pairs.values() if _readable(pair, reference, candidate)]
+    told = (pair for pair in pairs.values() if pair.op != "input" or pair.quantized)
+    return [pair for pair in told if _readable(pair, reference, candidate)]
 
 
 def _comparable(side: Side) -> Iterator[Value]:

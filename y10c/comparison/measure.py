@@ -105,14 +105,14 @@ def _measure_part(
 ) -> Iterator[int]:
     """Add what every sample shows of some pairs; yields the number of samples done."""
     ours = list(dict.fromkeys([*(p.reference for p in pairs), *alone.needed]))
-    theirs = list(dict.fromkeys(name for p in pairs for name in (p.candidate, p.raw)))
+    theirs = list(dict.fromkeys([*(name for p in pairs for name in (p.candidate, p.raw)), *alone.inputs]))
     runs = zip(
         run_outputs(reference.source, feeds[0], ours, threads=THREADS),
         run_outputs(candidate.source, feeds[1], theirs, threads=THREADS),
         strict=True,
     )
     for index, ((sample, right), (_, judged)) in enumerate(runs):
-        own = alone.run(right)
+        own = alone.run(right, judged)
         for pair in pairs:
             _add(into[pair.tensor], pair, sample, right[pair.reference], judged, own)
         yield index + 1

@@ -31,7 +31,7 @@ class Side:
         name: For people: the file's name.
         source: What runs: the file's path, so that weights beside it are found, or the model.
         proto: The same as a message.
-        graph: Its structure, with functions of several nodes (SiLU) as one op; never run.
+        graph: Its structure; never run.
     """
 
     name: str
@@ -51,13 +51,16 @@ class Side:
         return {value.name: value.tensor_type for value in self.graph.inputs}
 
 
-def open_side(model: Model, name: str, shapes: Mapping[str, Sequence[int]] | None = None) -> Side:
+def open_side(
+    model: Model, name: str, shapes: Mapping[str, Sequence[int]] | None = None, *, units: bool = False
+) -> Side:
     """Read a model for a comparison.
 
     Args:
         model: A path or a model.
         name: What to call a model in memory.
         shapes: Extents of its inputs where they are open; names that it has not are passed over.
+        units: Show functions of several nodes (SiLU) as one op, whose inner tensors are none.
 
     Raises:
         ModelError: It cannot be read or is not valid.
@@ -66,7 +69,8 @@ def open_side(model: Model, name: str, shapes: Mapping[str, Sequence[int]] | Non
     own = {one.name for one in proto.graph.input}
     given = {key: value for key, value in (shapes or {}).items() if key in own}
     graph = load(model, shapes=given)
-    RecognizeFunctions().run(graph, PassContext())
+    if units:
+        RecognizeFunctions().run(graph, PassContext())
     fixed = set_input_shapes(proto, given) if given else proto
     runs = path if path is not None and not given and path.suffix == ".onnx" else fixed
     return Side(path.name if path is not None else name, runs, fixed, graph)
