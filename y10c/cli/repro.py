@@ -28,7 +28,7 @@ def repro(
     recorded, now, again = _command(file) if "command" in read_json(file) else _pipeline(file)
     result = {"file": str(file), "recorded": recorded, "now": now, "reproduced": again}
     if again:
-        terminal().result(result, lambda: "")
+        terminal().result(result, lambda: f"recorded: {recorded}")
         raise Reproduced(f"it happens again: {now}", where=str(file))
     terminal().result(result, lambda: f"gone: it was {recorded}\n  now: {now}")
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from y10c.errors import DataError, UsageError
+from y10c.errors import DataError, ModelError, UsageError, VerifyError
 from y10c.frontend.importer import load
 from y10c.ir.graph import Graph
 from y10c.ir.tensor import Array
 from y10c.ir.textdata import load_text, save_text
+from y10c.ir.verify import verify
 from y10c.pipeline.instruments import PrintIR
 from y10c.pipeline.manager import Instrument, PassRun, check_order, run_passes
 from y10c.pipeline.validate import Validation, Validator
@@ -84,14 +85,19 @@ def read_graph(path: Path, shapes: Mapping[str, Sequence[int]] | None = None) ->
     """A graph from a text file (`.y10c`) or an ONNX file (anything else).
 
     Raises:
-        ModelError: The file cannot be read; ParseError where it is text that does not parse.
+        ModelError: The file cannot be read or is not valid; ParseError where the text does not parse.
         UsageError: Shapes are given for text.
     """
     if path.suffix != TEXT_SUFFIX:
         return load(path, shapes=shapes)
     if shapes:
         raise UsageError("--shape is for ONNX files", help="edit the types in the text")
-    return load_text(path)
+    graph = load_text(path)
+    try:
+        verify(graph)
+    except VerifyError as error:
+        raise ModelError(error.message, where=str(path)) from None
+    return graph
 
 
 def write_graph(graph: Graph, path: Path) -> Path:

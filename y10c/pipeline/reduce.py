@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from y10c.errors import UsageError
-from y10c.ir.graph import Graph
+from y10c.ir.graph import Graph, ModelInfo
 from y10c.pipeline.bisect import Contexts, NothingBroken
 from y10c.pipeline.checks import Check, Oracle, Verdict
 from y10c.pipeline.manager import run_passes
@@ -57,6 +57,7 @@ def reduce(
     trial.wanted, graph = whole, oracle.graph
     for step in STEPS:
         graph = step(graph, trial.holds)
+    graph.info = ModelInfo(opsets=dict(graph.info.opsets), ir_version=graph.info.ir_version)
     verdict = trial.judge(Oracle(oracle.check, graph))
     return Reduction(graph, verdict, len(oracle.graph), trial.runs)
 

@@ -1,0 +1,1 @@
+"""What a package of its own can add to y10c."""
