@@ -101,7 +101,8 @@ def test_names_lose_what_they_repeat(name: str, shown: str) -> None:
 SCRIPT = """<pre id="found"></pre><script>
 const said = {};
 const rows = () => [...document.querySelectorAll("#table tbody tr")];
-const head = [...document.querySelectorAll("#table thead button")].find((b) => b.textContent === "Own SQNR dB");
+const heads = [...document.querySelectorAll("#table thead button")];
+const head = heads.find((one) => one.textContent === "Own SQNR dB");
 head.click(); head.click();
 said.sorted = rows().map((row) => row.cells[6].textContent);
 const find = document.querySelector("#find");
