@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from y10c.quant.options import QuantOptions
 from y10c.rewrite.passes import Pass
@@ -42,6 +43,10 @@ def canonicalization() -> tuple[Pass, ...]:
     )
 
 
+MOMENT_IMAGES = {"fast": 16, "default": 50, "best": 1000}
+"""Samples from which weights learn what they multiply, by effort. assumed."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """A stage of compilation: what runs, and the file that shows the graph afterwards.
@@ -57,18 +62,24 @@ class Stage:
     file: str
 
 
-def stages(head: str, quant: QuantOptions, legalization: tuple[Pass, ...] = ()) -> tuple[Stage, ...]:
+def stages(
+    head: str, quant: QuantOptions, legalization: tuple[Pass, ...] = (), layout: str = "auto"
+) -> tuple[Stage, ...]:
     """The stages of `y10c compile`, in the order in which their files are written.
 
     Args:
         head: `raw`, `e2e` or `keep`.
         quant: How the graph is quantized.
         legalization: The target's own passes.
+        layout: `auto`, `nchw` or `nhwc`.
     """
     from y10c.passes.head.fold import FoldHead
+    from y10c.passes.int8.choose_precision import ChoosePrecision
     from y10c.passes.int8.quantize_activations import QuantizeActivations
     from y10c.passes.int8.quantize_weights import QuantizeWeights
+    from y10c.passes.layout.select import SelectLayout
     from y10c.passes.observe.calibrate import Calibrate
+    from y10c.passes.observe.moments import ObserveMoments
 
     calibrate = Calibrate(
         method=quant.method,
@@ -76,11 +87,22 @@ def stages(head: str, quant: QuantOptions, legalization: tuple[Pass, ...] = ()) 
         wide_edges=quant.wide_edges,
         workers=quant.workers,
         table=quant.calibration_table,
-        float_nodes=tuple(sorted(n for n, kind in quant.node_types.items() if kind == "float32")),
+        float_nodes=quant.nodes_of("float32"),
     )
+    precision = ChoosePrecision(
+        auto=quant.mixed == "auto",
+        share=quant.int16_macs,
+        latency=quant.latency,
+        effort=quant.effort,
+        file=quant.mixed if isinstance(quant.mixed, Path) else None,
+        int16=quant.nodes_of("int16"),
+        int8=quant.nodes_of("int8"),
+    )
+    moments = (ObserveMoments(MOMENT_IMAGES[quant.effort]),) if quant.rounding else ()
+    weights = QuantizeWeights(quant.weight_clip, quant.bias_correction)
     return (
         Stage("original", (), "original_float_model"),
         Stage("optimized", (*canonicalization(), FoldHead(head), *legalization), "optimized_float_model"),
-        Stage("calibrated", (calibrate, QuantizeActivations()), "calibrated_model"),
-        Stage("ptq", (QuantizeWeights(),), "ptq_model"),
+        Stage("calibrated", (calibrate, precision, *moments, QuantizeActivations()), "calibrated_model"),
+        Stage("ptq", (weights, SelectLayout(layout)), "ptq_model"),
     )

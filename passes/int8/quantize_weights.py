@@ -8,11 +8,17 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from y10c import progress
 from y10c.errors import ModelError
 from y10c.ir.graph import Graph
 from y10c.ir.value import Op, Value
+from y10c.passes.observe.moments import InputMoments
+from y10c.quant.bias import analytic_correction, quantize_bias
+from y10c.quant.clipping import weight_clip
+from y10c.quant.moments import Moments
 from y10c.quant.plan import QuantPlan, Weight
-from y10c.quant.qparams import quantize, weight_qparams
+from y10c.quant.qparams import dequantize, quantize, weight_qparams
+from y10c.quant.rounding import round_grouped
 from y10c.rewrite.passes import Pass, PassContext
 from y10c.rewrite.rewriter import Rewriter
 
@@ -23,26 +29,55 @@ SMALLEST_PRODUCT = 1e-37
 
 @dataclass(frozen=True)
 class QuantizeWeights(Pass):
-    """Store weights as int8 with one scale an output channel, biases as int32 with scale sx * sw."""
+    """Store weights as int8 with one scale an output channel, biases as int32 with scale sx * sw.
+
+    Args:
+        clip: Clip each channel of a weight to the range of least squared error.
+        bias_correction: Move biases so that the mean outputs stay; needs `InputMoments`.
+    """
 
     name: ClassVar[str] = "quantize-weights"
     requires: ClassVar[frozenset[str]] = frozenset({"IntegerActivations"})
     establishes: ClassVar[frozenset[str]] = frozenset({"IntegerWeights"})
 
+    clip: bool = False
+    bias_correction: bool = False
+
     def run(self, graph: Graph, context: PassContext) -> None:
-        """Replace the weight and bias operands of every planned op."""
+        """Replace the weight and bias operands of every planned op; round by `InputMoments` where known."""
         rewriter = Rewriter(graph, context.listeners, by=self.name)
         plan: QuantPlan = context.tables[QuantPlan]
-        for weight in plan.weights:
+        moments: InputMoments = context.tables.pop(InputMoments, InputMoments())
+        for weight in progress.track(plan.weights, "rounding weights", len(plan.weights)):
             with rewriter.before(weight.op):
-                _quantize_op(rewriter, weight, plan.scheme.weight.bits)
+                self._quantize(rewriter, weight, plan.scheme.weight.bits, moments.pop(weight.op, None))
+
+    def _quantize(self, rewriter: Rewriter, weight: Weight, bits: int, moments: Moments | None) -> None:
+        op, scheme = weight.op, weight.scheme
+        assert scheme.weight is not None
+        value = op.operands[scheme.weight]
+        assert value is not None
+        array = finite_weight(op, value)
+        axis = weight_axis(op, scheme.weight_axis, array.ndim)
+        clip = weight_clip(array, axis=axis, bits=bits) if self.clip and axis is not None else None
+        scale, zero = weight_qparams(array, axis, bits, clip=clip)
+        scale = _wide_enough(scale, op, scheme.bias)
+        integers = round_weight(array, scale, axis, bits, moments)
+        real = _dequantized(rewriter, value, integers, scale, zero.astype(integers.dtype), axis)
+        rewriter.set_operand(op, scheme.weight, real)
+        if scheme.bias is not None:
+            correction = None
+            if self.bias_correction and moments is not None and op.name == "Conv":
+                correction = analytic_correction(array, dequantize(integers, scale, axis=axis), moments.mean)
+            _quantize_bias(rewriter, op, scheme.bias, scale, correction)
 
 
-def _quantize_op(rewriter: Rewriter, weight: Weight, bits: int) -> None:
-    op, scheme = weight.op, weight.scheme
-    assert scheme.weight is not None
-    value = op.operands[scheme.weight]
-    assert value is not None
+def finite_weight(op: Op, value: Value) -> NDArray[Any]:
+    """The data of a weight.
+
+    Raises:
+        ModelError: It holds NaN or infinity.
+    """
     array = value.numpy()
     if not np.isfinite(array).all():
         raise ModelError(
@@ -50,14 +85,26 @@ def _quantize_op(rewriter: Rewriter, weight: Weight, bits: int) -> None:
             where=f'node "{op.location}"',
             help="retrain or export it again",
         )
-    axis = weight_axis(op, scheme.weight_axis, array.ndim)
-    scale, zero = weight_qparams(array, axis, bits)
-    scale = _wide_enough(scale, op, scheme.bias)
-    integers = quantize(array, scale, 0, bits=bits, axis=axis, narrow=True)
-    real = _dequantized(rewriter, value, integers, scale, zero.astype(integers.dtype), axis)
-    rewriter.set_operand(op, scheme.weight, real)
-    if scheme.bias is not None:
-        _quantize_bias(rewriter, op, scheme.bias, scale)
+    return array
+
+
+def round_weight(
+    array: NDArray[Any], scale: NDArray[Any], axis: int | None, bits: int, moments: Moments | None
+) -> NDArray[Any]:
+    """A weight's integers: by the moments of its inputs, or to nearest where they are not known.
+
+    Args:
+        array: The weight, any rank.
+        scale: One an index of `axis`, `[C]`, or `[1]`.
+        axis: Axis of the output channels; None where there is none.
+        bits: Width of the narrow grid.
+        moments: Of what the weight multiplies.
+    """
+    if moments is None or axis is None or moments.count == 0:
+        return quantize(array, scale, 0, bits=bits, axis=axis, narrow=True)
+    second = moments.second / moments.count
+    steps = round_grouped(np.moveaxis(array, axis, 0), second, scale, bits=bits)
+    return np.moveaxis(steps, 0, axis).astype(np.int8 if bits == 8 else np.int16)
 
 
 def weight_axis(op: Op, axis: int | None, rank: int) -> int | None:
@@ -96,7 +143,13 @@ def _dequantized(
     return real
 
 
-def _quantize_bias(rewriter: Rewriter, op: Op, index: int, weight_scale: NDArray[Any]) -> None:
+def _quantize_bias(
+    rewriter: Rewriter,
+    op: Op,
+    index: int,
+    weight_scale: NDArray[Any],
+    correction: NDArray[Any] | None,
+) -> None:
     bias = op.operand(index)
     input_scale = _scale_of(op.operands[0])
     if bias is None or bias.tensor is None or input_scale is None:
@@ -104,8 +157,9 @@ def _quantize_bias(rewriter: Rewriter, op: Op, index: int, weight_scale: NDArray
     vector = as_vector(bias.numpy(), weight_scale.size)
     if vector is None:
         return
-    scale = (weight_scale.astype(np.float64) * input_scale).astype(np.float32)
-    integers = np.rint(vector.astype(np.float64) / scale).clip(-BIAS_LIMIT, BIAS_LIMIT).astype(np.int32)
+    if correction is not None:
+        vector = vector + correction
+    integers, scale = quantize_bias(vector, input_scale, weight_scale)
     axis = 0 if scale.size > 1 else None
     zero = np.zeros(scale.shape, np.int32)
     rewriter.set_operand(op, index, _dequantized(rewriter, bias, integers, scale, zero, axis))

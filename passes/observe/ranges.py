@@ -8,7 +8,7 @@ that detections live on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,12 +85,21 @@ def exponent_of(edges: list[Edge]) -> float:
 
 
 def _candidates(bins: Bins, grid: Grid, exponent: float) -> Iterator[Range]:
-    """Everything that is tried, what is preferred on ties first."""
+    """Everything that is tried, what is preferred on ties first.
+
+    Each method gives a bound that both ends keep to, so that the side that is short anyway (SiLU's -0.28)
+    stays whole: with ends of their own, YOLOv10n's class probabilities moved a seventh more.
+    """
     bits, symmetric = grid.dtype.bits, grid.symmetric
-    yield min_max(bins, symmetric=symmetric)
+    whole = min_max(bins)
+    yield replace(whole, method="min-max")
     middle = ((bins.low + bins.high) / 2).astype(np.float32)
     yield Range(*best_range(middle, bins.count, bits=bits, symmetric=symmetric, exponent=exponent), TAIL)
     for p in SEARCHED_PERCENTILES:
-        yield observe(bins, "percentile", bits=bits, symmetric=symmetric, p=p)
+        yield _within(observe(bins, "percentile", symmetric=True, p=p), whole)
     for method in ("mse", "kl"):
-        yield observe(bins, method, bits=bits, symmetric=symmetric)
+        yield _within(observe(bins, method, bits=bits, symmetric=True), whole)
+
+
+def _within(bound: Range, whole: Range) -> Range:
+    return Range(max(whole.low, -bound.magnitude), min(whole.high, bound.magnitude), bound.method)

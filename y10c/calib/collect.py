@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from typing import Any, TypeVar
@@ -111,6 +112,51 @@ def run_outputs(
         feeds, name = data.feeds(index)
         if feeds is not None:
             yield name, session.run(feeds)
+    data.finish()
+
+
+def mapped(
+    model: Any,
+    dataset: Dataset | Mapping[str, Dataset],
+    tensors: Sequence[str],
+    work: Callable[[int, Mapping[str, NDArray[Any]]], R],
+    *,
+    threads: int | None = None,
+) -> Iterator[R]:
+    """What `work` makes of each sample's tensors, in the order of the samples.
+
+    Args:
+        model: A ModelProto, its bytes, or a path.
+        dataset: For the only input; or one an input by its name.
+        tensors: Names of node outputs or network inputs.
+        work: Called with (index of the sample, tensor -> array) in one of the threads; it must not keep the
+            arrays, which are views of onnxruntime's memory.
+        threads: Samples in flight; None takes the number of cores, 4 at most.
+
+    Raises:
+        DataError: See `Dataset.samples`.
+        ModelError: The model does not load or run.
+        UnknownNameError: A tensor is not in the model.
+    """
+    session = ExposedSession(model, tensors)
+    data = _Feeder(session.input_names, dataset)
+
+    def one(index: int) -> list[R]:
+        feeds, _ = data.feeds(index)
+        return [] if feeds is None else [work(index, session.run(feeds))]
+
+    in_flight = threads or min(_MOST_THREADS, os.cpu_count() or 1)
+    pending: deque[Future[list[R]]] = deque()
+    pool = ThreadPoolExecutor(in_flight, thread_name_prefix="y10c-run")
+    try:
+        for index in range(len(data)):
+            pending.append(pool.submit(one, index))
+            if len(pending) > in_flight:
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
     data.finish()
 
 

@@ -75,10 +75,12 @@ class Dataset:
         """`count` samples spread evenly over the data, or all where there are fewer."""
         if count >= len(self):
             return self
-        picked = np.linspace(0, len(self) - 1, count).round().astype(int)
-        sources = [self.sources[i] for i in picked]
+        return self.picked(np.linspace(0, len(self) - 1, count).round().astype(int).tolist())
+
+    def picked(self, indices: Sequence[int]) -> Dataset:
+        """The samples at some places."""
         return Dataset(
-            sources,
+            [self.sources[i] for i in indices],
             shape=self.shape,
             synthetic=self.synthetic,
             skipped=self._skipped,

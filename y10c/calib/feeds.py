@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from y10c.calib.dataset import Dataset, open_dataset
@@ -28,6 +28,10 @@ class Feeds(dict[str, Dataset]):
     def limited(self, count: int) -> Feeds:
         """At most `count` samples, spread evenly."""
         return Feeds({name: data.limited(count) for name, data in self.items()})
+
+    def picked(self, indices: Sequence[int]) -> Feeds:
+        """Some samples by their places."""
+        return Feeds({name: data.picked(indices) for name, data in self.items()})
 
     def report_findings(self) -> None:
         """Warn of what loading the samples showed to be odd; raises DataError as `require_sound` does."""

@@ -76,6 +76,10 @@ class QuantOptions:
         if not 0 < self.percentile <= 100:
             raise UsageError(f"the percentile {self.percentile:g} is not above 0 and at most 100")
 
+    def nodes_of(self, kind: str) -> tuple[str, ...]:
+        """The names that `node_types` gives a type."""
+        return tuple(sorted(name for name, given in self.node_types.items() if given == kind))
+
 
 def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:

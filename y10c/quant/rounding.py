@@ -93,8 +93,9 @@ def descend(
     for k in np.tile(np.flatnonzero(np.diag(moment) > 0), sweeps):
         wanted = np.rint(found[:, k] - gradient[:, k] / moment[k, k])
         change = np.clip(wanted, -limit, limit) - found[:, k]
-        found[:, k] += change
-        gradient += change[:, None] * moment[k]
+        rows = np.flatnonzero(change)
+        found[rows, k] += change[rows]
+        gradient[rows] += change[rows, None] * moment[k]
     return found.astype(np.int32)
 
 
