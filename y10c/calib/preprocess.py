@@ -91,7 +91,7 @@ class Preprocess:
         if self.fit == "resize":
             pixels = np.asarray(image.resize((width, height), Resampling.BILINEAR))
         else:
-            pixels = np.asarray(self._letterbox(image, height, width))
+            pixels = np.asarray(letterboxed(image, height, width, self.fill))
         pixels = pixels.reshape(height, width, channels)
         return np.ascontiguousarray(pixels[:, :, ::-1] if self.order == "BGR" else pixels)
 
@@ -106,16 +106,18 @@ class Preprocess:
             None
         ]
 
-    def _letterbox(self, image: Image, height: int, width: int) -> Image:
-        from PIL.Image import Resampling, new
 
-        ratio = min(width / image.width, height / image.height)
-        inner = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
-        border = (self.fill,) * 3 if image.mode == "RGB" else self.fill
-        whole = new(image.mode, (width, height), border)
-        fitted = image.resize(inner, Resampling.BILINEAR)
-        whole.paste(fitted, ((width - inner[0]) // 2, (height - inner[1]) // 2))
-        return whole
+def letterboxed(image: Image, height: int, width: int, fill: int) -> Image:
+    """An image at the greatest size that fits, in the middle of a canvas of one grey value."""
+    from PIL.Image import Resampling, new
+
+    ratio = min(width / image.width, height / image.height)
+    inner = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
+    border = (fill,) * 3 if image.mode == "RGB" else fill
+    whole = new(image.mode, (width, height), border)
+    fitted = image.resize(inner, Resampling.BILINEAR)
+    whole.paste(fitted, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return whole
 
 
 def _unfit(message: str, help: str) -> DataError:
