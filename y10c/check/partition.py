@@ -93,7 +93,8 @@ def _cheapest(graph: Graph, refused: Collection[Op], pinned: Collection[Op]) -> 
     return {op for op in graph.ops if op in on_host}
 
 
-def _producers(op: Op) -> Iterator[Op]:
+def producers(op: Op) -> Iterator[Op]:
+    """The ops that make what an op reads."""
     return (v.producer for v in reads(op) if v.producer is not None)
 
 
@@ -105,7 +106,7 @@ def _phases(graph: Graph, host: Collection[Op]) -> dict[Op, int]:
     """
     phases: dict[Op, int] = {}
     for op in graph.ops:
-        known = [phases[p] for p in _producers(op) if p in phases]
+        known = [phases[p] for p in producers(op) if p in phases]
         first = max(known, default=-1 if op in host else 0)
         phases[op] = first + ((first % 2 == 0) == (op in host))
     return phases
@@ -114,7 +115,7 @@ def _phases(graph: Graph, host: Collection[Op]) -> dict[Op, int]:
 def _between(graph: Graph, host: Collection[Op]) -> Iterator[Op]:
     behind: set[Op] = set()
     for op in graph.ops:
-        if any(p in behind or p not in host for p in _producers(op)):
+        if any(p in behind or p not in host for p in producers(op)):
             behind.add(op)
     before: set[Op] = set()
     for op in reversed(list(graph.ops)):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from y10c.check.constraint import HOST
-from y10c.check.partition import Cut, cut
+from y10c.check.partition import Cut, cut, producers
 from y10c.check.table import NOWHERE, OperatorTable, Verdict
-from y10c.cost.precision import PRODUCTS, macs_of
-from y10c.errors import ModelError
+from y10c.cost.precision import MOVES, PRODUCTS, macs_of
+from y10c.errors import IllegalOpError, ModelError
 from y10c.ir.graph import Graph
 from y10c.ir.value import Op
 
@@ -60,9 +60,9 @@ class CheckReport:
     problems: tuple[Problem, ...]
 
     @property
-    def units(self) -> dict[str, str]:
-        """The unit of every node by its name."""
-        return {v.node: v.unit for v in self.verdicts}
+    def on_chip(self) -> dict[str, bool]:
+        """Whether the chip runs a node, by its name."""
+        return {v.node: v.on_chip for v in self.verdicts}
 
     @property
     def homeless(self) -> tuple[Verdict, ...]:
@@ -79,7 +79,9 @@ def check_graph(graph: Graph, table: OperatorTable, target: str, tail: Collectio
         target: Name of the target, for the report.
         tail: The decode tail, which stays in float on the host.
     """
-    places = {op: _tail_verdict(table, op) if op in tail else table.place(op) for op in graph.ops}
+    places = {op: table.place(op) for op in graph.ops}
+    for op in _decoding(graph, tail, places):
+        places[op] = _tail_verdict(places[op])
     refused = [op for op, verdict in places.items() if not verdict.on_chip]
     pinned = [op for op, verdict in places.items() if verdict.on_chip and op.name in PRODUCTS]
     found = cut(graph, refused, pinned)
@@ -98,6 +100,21 @@ def check_graph(graph: Graph, table: OperatorTable, target: str, tail: Collectio
     )
 
 
+def require_homes(report: CheckReport, where: str) -> None:
+    """Whether every node can run somewhere.
+
+    Raises:
+        IllegalOpError: Neither the chip nor the host knows an op.
+    """
+    for verdict in report.homeless[:1]:
+        raise IllegalOpError(
+            verdict.reason.rstrip("."),
+            where=f'{where}: node "{verdict.node}"',
+            rule=f"{verdict.rule} (source: {verdict.source})",
+            help=verdict.remedy,
+        )
+
+
 def _mac_share(graph: Graph, found: Cut) -> float:
     try:
         macs = macs_of(graph)
@@ -108,9 +125,19 @@ def _mac_share(graph: Graph, found: Cut) -> float:
     return on_chip / total if total else 1.0
 
 
-def _tail_verdict(table: OperatorTable, op: Op) -> Verdict:
+def _decoding(graph: Graph, tail: Collection[Op], places: Mapping[Op, Verdict]) -> Iterator[Op]:
+    """The ops of the tail but for what only moves the network's results, such as a Transpose to NHWC."""
+    host: set[Op] = set()
+    for op in graph.ops:
+        moved = op.name in MOVES and places[op].on_chip and not any(p in host for p in producers(op))
+        if op in tail and not moved:
+            host.add(op)
+            yield op
+
+
+def _tail_verdict(verdict: Verdict) -> Verdict:
     return replace(
-        table.place(op),
+        verdict,
         unit=HOST,
         rule="decode-tail",
         reason="The decode tail stays in float and runs on the host, behind the network.",

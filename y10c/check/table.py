@@ -71,6 +71,11 @@ class OperatorTable:
                 rows[name].append(row)
         return rows
 
+    @property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """Every constraint of the list once, general ones first."""
+        return tuple(dict.fromkeys((*self.general, *(c for row in self.rows for c in row.constraints))))
+
     def row_of(self, op: Op) -> Row | None:
         """The row that is about an op, or None."""
         if op.version is not None:

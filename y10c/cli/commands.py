@@ -21,6 +21,8 @@ COMMANDS: dict[str, Command] = {
     "compare": Command(
         "y10c.cli.compare:compare", "Compare two models node by node, on outputs and detections."
     ),
+    "check": Command("y10c.cli.check:check", "Show what runs on the chip, what on the CPU, and why."),
+    "targets": Command("y10c.cli.targets:targets", "List the chips and show where their numbers come from."),
     "cost": Command("y10c.cli.cost:cost", "Estimate cycles, bytes and times of a model on a chip."),
     "demo": Command("y10c.cli.demo:demo", "Compile a built-in YOLOv10n and show the report."),
     "detect": Command(
@@ -38,6 +40,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "doctor": Command("y10c.cli.doctor:doctor", "Show what y10c finds on this machine, and what is missing."),
     "config": Command("y10c.cli.config:config", "Write, check and show the users' YAML."),
+    "prepare": Command("y10c.cli.prepare:prepare", "Make calibration data of pictures, refusing bad ones."),
     "rules": Command("y10c.cli.rules:rules", "List and check the registered rewrite rules."),
 }
 """Every command by name, in the order of the help."""

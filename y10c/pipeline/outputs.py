@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from y10c import __version__, atomic
+from y10c.check.text import LOG_NAME as CHECK_LOG
+from y10c.check.text import check_log
 from y10c.cost.report.data import FileRow, NodeRow, PassRow, ReportData, TensorRow
 from y10c.cost.report.picture import write_png
 from y10c.cost.report.render import write_html
@@ -38,6 +40,9 @@ def write_outputs(result: Result, graph: Graph, folder: Path, prefix: str) -> di
     if result.head is not None and result.head.found:
         files["head"] = folder / f"{prefix}_head.json"
         atomic.write_text(files["head"], result.head.to_json() + "\n")
+    if result.check is not None:
+        files["check"] = folder / CHECK_LOG
+        atomic.write_text(files["check"], check_log(result.check, prefix))
     data = report_data(result, graph, prefix)
     if data is not None:
         for kind, (suffix, write) in REPORTS.items():

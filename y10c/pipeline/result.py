@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx
 
+from y10c.check.report import CheckReport
 from y10c.cost.report.data import NodeRow, OutputCosine
 from y10c.cost.result import CostResult
 from y10c.deploy.build import Deployed
@@ -48,6 +49,7 @@ class Result:
         warnings: What a person should know.
         synthetic: Calibration ran on generated images, so that nothing is known of accuracy.
         samples: Number of calibration samples.
+        check: What runs where; None where the target has no operator list.
         deployed: The runtime form; None where it is the last stage as it is.
     """
 
@@ -64,6 +66,7 @@ class Result:
     samples: int
     head: HeadInfo | None = None
     deployed: Deployed | None = None
+    check: CheckReport | None = None
 
     @property
     def model(self) -> onnx.ModelProto:

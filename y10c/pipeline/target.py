@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from y10c import plugins
-from y10c.errors import UsageError
+from y10c.errors import UnknownNameError, UsageError
 from y10c.targets.base import Target
 
 
@@ -14,7 +14,31 @@ def create_target(name: str, march: str | None = None) -> Target:
         UnknownNameError: There is no such target or march.
         UsageError: What is registered is not a target.
     """
-    kind = plugins.load("y10c.targets", name)
+    return _target_kind(name, plugins.load("y10c.targets", name)).create(march)
+
+
+def target_kinds() -> tuple[type[Target], ...]:
+    """Every registered target that loads."""
+    return tuple(_target_kind(name, kind) for name, kind in plugins.load_all("y10c.targets").items())
+
+
+def find_target(name: str) -> Target:
+    """The target that a target's name, a march or another name of a march stands for.
+
+    Raises:
+        UnknownNameError: It stands for none.
+    """
+    known: dict[str, Target] = {}
+    for kind in target_kinds():
+        for march in (*kind.marches(), *kind.aliases()):
+            known[march] = kind.create(march)
+        known[kind.name] = kind.create()
+    if name not in known:
+        raise UnknownNameError("target or march", name, list(known))
+    return known[name]
+
+
+def _target_kind(name: str, kind: object) -> type[Target]:
     if not (isinstance(kind, type) and issubclass(kind, Target)):
         raise UsageError(f"what is registered as target {name!r} is not one", help="it must subclass Target")
-    return kind.create(march)
+    return kind
