@@ -27,6 +27,13 @@ def cost(
     shape: Annotated[
         list[str] | None, typer.Option(help="Extents of an input with open shape: images=1x3x640x640.")
     ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            help="auto, nchw or nhwc for all tensors; as chosen in the file, else auto, by default."
+        ),
+    ] = None,
+    cores: Annotated[int, typer.Option(help="Cores that work on one inference.")] = 1,
     html: Annotated[Path | None, typer.Option(help="Write the report as a page.")] = None,
     trace: Annotated[Path | None, typer.Option(help="Write a trace for Perfetto or Chrome.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the layer table.")] = None,
@@ -43,7 +50,8 @@ def cost(
     from y10c.pipeline.target import create_target
 
     graph = load(model, shapes=dict(map(parse_shape, shape or [])), freeze=True)
-    estimated = estimate_cost(graph, create_target(target, march), model.name.partition(".")[0])
+    name = model.name.partition(".")[0]
+    estimated = estimate_cost(graph, create_target(target, march), name, layout, cores)
     if estimated is None:
         raise UsageError(f"there is no cost to estimate for {model.name} on {target}", help="try --target j6")
     data = ReportData(

@@ -1,22 +1,31 @@
 """What would make a network faster, each with the gain of estimating again with that one change made.
 
-Only changes that the user can make are tried: narrower operands, channels that fill the array, a head cut
-before the host's first op, a smaller input.
+Only changes that the user can make are tried: narrower operands, channels that fill the array, fewer separate
+layers, other layouts, a head cut before the host's first op, a smaller input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
+import numpy as np
+
+from y10c.cost.changes import at_8_bits, fused, in_native_layouts, scaled, with_channels, with_layers
 from y10c.cost.machine import Machine
 from y10c.cost.result import Advice
-from y10c.cost.times import busy_ms
+from y10c.cost.times import busy_ms, cycles_of
 from y10c.cost.work import padded_macs, work_of
-from y10c.cost.workload import FeatureMap, Geometry, Kind, Layer, Workload
+from y10c.cost.workload import Kind, Layer, Workload
 
 _SMALLER = 0.8
 _WORTH = 0.005
+_TRIED = 5
+"""Layers for which a change is tried, the most promising first."""
+
+_GROWS = frozenset({Kind.CONV, Kind.DEPTHWISE, Kind.MATMUL, Kind.ELEMENTWISE, Kind.POOL, Kind.RESIZE})
+"""Work that elementwise work can be put behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +37,14 @@ class _Change:
 
 def advise(workload: Workload, machine: Machine, limit: int = 8) -> tuple[Advice, ...]:
     """The best changes, the largest gain first; those under half a percent are left out."""
-    before = busy_ms(work_of(workload, machine), machine)
+    before = work_of(workload, machine)
+    time = busy_ms(before, machine)
+    longest = np.argsort(-cycles_of(before, machine).total(machine.phases), kind="stable")
     found = []
-    for change in _changes(workload, machine):
-        gain = before - busy_ms(work_of(change.make(), machine), machine)
-        if gain > _WORTH * before:
-            found.append(Advice(change.layer, f"{change.sentence}: {_saving(gain, before)}", gain * 1e3))
+    for change in _changes(workload, machine, [workload.layers[i] for i in longest]):
+        gain = time - busy_ms(work_of(change.make(), machine), machine)
+        if gain > _WORTH * time:
+            found.append(Advice(change.layer, f"{change.sentence}: {_saving(gain, time)}", gain * 1e3))
     return tuple(sorted(found, key=lambda advice: -advice.gain_us)[:limit])
 
 
@@ -41,29 +52,29 @@ def _saving(gain: float, before: float) -> str:
     return f"saves {gain:.3f} ms of {before:.3f} ({gain / before:.1%})"
 
 
-def _changes(workload: Workload, machine: Machine) -> Iterator[_Change]:
-    yield from _narrower(workload)
+def _changes(workload: Workload, machine: Machine, longest: list[Layer]) -> Iterator[_Change]:
+    yield from _narrower(workload, longest)
     yield from _without_host_tail(workload)
     yield from _smaller_input(workload)
     yield from _filled_channels(workload, machine)
+    yield from _fused(workload, longest)
+    yield from _other_layouts(workload)
+    yield from _fewer_channels(workload, machine, longest)
 
 
-def _narrower(workload: Workload) -> Iterator[_Change]:
-    """Int16 to int8, all such layers together."""
-    wide = [layer for layer in workload.layers if layer.macs and _is_wide(layer)]
-    if wide:
-        sentence = f"run {_counted(len(wide), 'layer')} of 16 bits at 8, if the accuracy allows"
-        yield _Change(
-            wide[0].index if len(wide) == 1 else None, sentence, lambda: _with_layers(workload, _at_8_bits)
-        )
+def _narrower(workload: Workload, longest: list[Layer]) -> Iterator[_Change]:
+    """Int16 to int8, all such layers together, then the longest of them alone."""
+    wide = [layer for layer in longest if layer.macs and max(layer.activation_bits, layer.weight_bits) > 8]
+    if len(wide) > 1:
+        sentence = f"run {len(wide)} layers of 16 bits at 8, if the accuracy allows"
+        yield _Change(None, sentence, lambda: with_layers(workload, at_8_bits))
+    for layer in wide[:_TRIED]:
+        sentence = f"run {layer.name!r} at 8 bits in place of 16, if the accuracy allows"
+        yield _Change(layer.index, sentence, partial(_one_at_8_bits, workload, layer))
 
 
-def _is_wide(layer: Layer) -> bool:
-    return max(layer.activation_bits, layer.weight_bits) > 8
-
-
-def _at_8_bits(layer: Layer) -> Layer:
-    return replace(layer, activation_bits=8, weight_bits=min(layer.weight_bits, 8)) if layer.macs else layer
+def _one_at_8_bits(workload: Workload, layer: Layer) -> Workload:
+    return with_layers(workload, lambda other: at_8_bits(other) if other is layer else other)
 
 
 def _without_host_tail(workload: Workload) -> Iterator[_Change]:
@@ -82,10 +93,10 @@ def _smaller_input(workload: Workload) -> Iterator[_Change]:
         height, width = (round(extent * _SMALLER / 32) * 32 for extent in sizes[0][2:])
         factor = height * width / (sizes[0][2] * sizes[0][3])
         sentence = f"take an input of {height}x{width} in place of {sizes[0][2]}x{sizes[0][3]}"
-        yield _Change(None, sentence, lambda: _scaled(workload, factor))
+        yield _Change(None, sentence, lambda: scaled(workload, factor))
 
 
-def _filled_channels(workload: Workload, machine: Machine, tried: int = 5) -> Iterator[_Change]:
+def _filled_channels(workload: Workload, machine: Machine) -> Iterator[_Change]:
     """Layers whose output channels leave much of the array idle, cut back to what they fill."""
     align = int(machine.mac_array.out_channel_align.value)
 
@@ -93,60 +104,54 @@ def _filled_channels(workload: Workload, machine: Machine, tried: int = 5) -> It
         return padded_macs(layer, machine.mac_array) - layer.macs
 
     worst = sorted((layer for layer in workload.layers if layer.kind is Kind.CONV), key=idle, reverse=True)
-    for layer in worst[:tried]:
+    for layer in worst[:_TRIED]:
         g = layer.geometry
         if g is not None and g.out_c > align and g.out_c % align:
             fewer = g.out_c // align * align
             sentence = (
                 f"give {layer.name!r} {fewer} output channels; its {g.out_c} are padded to {fewer + align}"
             )
-            yield _Change(layer.index, sentence, _narrowed(workload, layer, fewer))
+            yield _Change(layer.index, sentence, partial(with_channels, workload, layer, fewer))
 
 
-def _narrowed(workload: Workload, layer: Layer, channels: int) -> Callable[[], Workload]:
-    """The workload with one layer of fewer output channels (its readers unchanged: a lower bound on gain)."""
-    assert layer.geometry is not None
-    share = channels / layer.geometry.out_c
-    changed = replace(
-        layer,
-        geometry=replace(layer.geometry, out_c=channels),
-        weight_elements=round(layer.weight_elements * share),
-        vector_elements=round(layer.vector_elements * share),
-    )
-    return lambda: _with_layers(workload, lambda other: changed if other.index == layer.index else other)
+def _fused(workload: Workload, longest: list[Layer]) -> Iterator[_Change]:
+    """Elementwise layers of their own whose operand nobody else reads, done where it is made."""
+    readers: dict[int, int] = {}
+    for layer in workload.layers:
+        for read in layer.reads:
+            readers[read.map] = readers.get(read.map, 0) + 1
+    makers = {layer.writes: layer for layer in workload.layers if layer.kind in _GROWS}
+    tried = 0
+    for layer in longest:
+        own = [
+            read
+            for read in layer.reads
+            if read.map in makers and readers[read.map] == 1 and not workload.maps[read.map].is_output
+        ]
+        if layer.kind is Kind.ELEMENTWISE and own and tried < _TRIED:
+            tried += 1
+            into = makers[own[0].map]
+            sentence = f"fuse {layer.name!r} into {into.name!r}, as one layer"
+            yield _Change(layer.index, sentence, partial(fused, workload, into, layer))
 
 
-def _with_layers(workload: Workload, change: Callable[[Layer], Layer]) -> Workload:
-    return replace(workload, layers=tuple(map(change, workload.layers)))
+def _other_layouts(workload: Workload) -> Iterator[_Change]:
+    """The chip's own layouts, where another one was asked for."""
+    if any(m.layout is not None for m in workload.maps):
+        sentence = "let the tensors lie as the chip likes them (--layout auto)"
+        yield _Change(None, sentence, lambda: in_native_layouts(workload))
 
 
-def _scaled(workload: Workload, factor: float) -> Workload:
-    """All maps with `factor` times the pixels; matrices have their rows scaled."""
-
-    def smaller(layer: Layer) -> Layer:
-        reads = tuple(replace(read, elements=round(read.elements * factor)) for read in layer.reads)
-        return replace(
-            layer,
-            reads=reads,
-            geometry=layer.geometry and _scaled_nest(layer.geometry, factor),
-            vector_elements=round(layer.vector_elements * factor),
-        )
-
-    return replace(_with_layers(workload, smaller), maps=tuple(_scaled_map(m, factor) for m in workload.maps))
-
-
-def _scaled_nest(g: Geometry, factor: float) -> Geometry:
-    side = factor**0.5
-    if g.out_w == 1:
-        return replace(g, out_h=max(round(g.out_h * factor), 1), in_h=max(round(g.in_h * factor), 1))
-    extents = {name: max(round(getattr(g, name) * side), 1) for name in ("in_h", "in_w", "out_h", "out_w")}
-    return replace(g, **extents)
-
-
-def _scaled_map(m: FeatureMap, factor: float) -> FeatureMap:
-    """A map of the same bytes per pixel; its shape is only good for counting."""
-    return replace(m, shape=(max(round(m.elements * factor), 1),))
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def _fewer_channels(workload: Workload, machine: Machine, longest: list[Layer]) -> Iterator[_Change]:
+    """The longest convolutions with a quarter fewer channels, in steps that the array fills."""
+    align = int(machine.mac_array.out_channel_align.value)
+    heavy = [layer for layer in longest if layer.kind is Kind.CONV and layer.geometry is not None]
+    for layer in heavy[:_TRIED]:
+        assert layer.geometry is not None
+        channels = layer.geometry.out_c
+        fewer = channels * 3 // 4 // align * align
+        if channels % align == 0 and fewer >= align:
+            sentence = (
+                f"prune {layer.name!r} from {channels} to {fewer} output channels, if the accuracy allows"
+            )
+            yield _Change(layer.index, sentence, partial(with_channels, workload, layer, fewer))

@@ -3,25 +3,28 @@
 Rules, all of them about any ONNX graph:
 
 - Q, DQ, casts and BatchNormalization are no work; they set the stored width of a map or live in weights.
-- Reshapes, channel Splits, channel Slices and Concats move nothing: a reader names the maps it reads.
+- Reshapes, channel Splits, channel Slices and Concats move nothing: a reader names the maps it reads. Nor do
+  Transposes, which readers follow by their strides, unless one undoes a layout that was chosen (`layouts`).
 - A chain of elementwise ops that depends on one map alone (SiLU = x * sigmoid(x), GELU, HardSwish) is one
   function of it, a table look-up, whatever its number of ops.
 - A function, and then an elementwise op of several maps, is fused behind the layer that made the last operand
   when nothing else reads it.
-- A transpose of a convolution's output to NHWC at the graph's end is the native layout and free.
+- An Identity between two layouts is a conversion, and a layer.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from y10c.cost.geometry import geometry_of, weight_elements_of, window_of
+from y10c.cost.layouts import TO_FIRST, TO_LAST
 from y10c.cost.op_kinds import ELEMENTWISE, PARTS, RENAMES, SHAPE_ARITHMETIC, VIEWS, kind_of
 from y10c.cost.view import GraphView, OpView, TensorView, view_of
 from y10c.cost.workload import FeatureMap, Kind, Layer, Read, Workload
+from y10c.ir.types import Layout
 
 if TYPE_CHECKING:
     from y10c.ir import Graph
@@ -59,6 +62,42 @@ def layers_of_view(graph: GraphView, widths: Widths | None = None) -> Workload:
     return _Extraction(graph, widths or Widths()).run()
 
 
+@dataclass(frozen=True)
+class Trace:
+    """A workload, and where it comes from in the graph.
+
+    Args:
+        workload: The layers and maps.
+        map_of: The map that holds a tensor, whole and in its own shape, by the tensor's key.
+        operands: For a layer and a map that it reads as it stands: (key of the reading op's first result, key
+            of the operand) of each read. A layer that also reads the map in part is not in it.
+    """
+
+    workload: Workload
+    map_of: Mapping[str, int]
+    operands: Mapping[tuple[int, int], tuple[tuple[str, str], ...]]
+
+
+def trace_view(graph: GraphView, widths: Widths | None = None) -> Trace:
+    """The workload of a graph and where its maps and reads come from.
+
+    Raises:
+        ModelError: A tensor that costs something has no static shape.
+    """
+    extraction = _Extraction(graph, widths or Widths())
+    workload = extraction.run()
+    keys = [t.key for t in graph.inputs] + [t.key for op in graph.ops for t in op.results]
+    shapes = {t.key: t.shape for t in (*graph.inputs, *(t for op in graph.ops for t in op.results))}
+    holders = {key: extraction.holder(key) for key in keys}
+    operands = {
+        place: tuple(p for p in taken if p is not None)
+        for place, taken in extraction.taken.items()
+        if None not in taken
+    }
+    map_of = {k: m for k, m in holders.items() if m is not None and shapes[k] == workload.maps[m].shape}
+    return Trace(workload, map_of, operands)
+
+
 class _Extraction:
     """State of one walk over the operations."""
 
@@ -74,6 +113,7 @@ class _Extraction:
         self.layers: list[Layer] = []
         self.maps: list[FeatureMap] = []
         self.maker: dict[int, int] = {}
+        self.taken: dict[tuple[int, int], list[tuple[str, str] | None]] = defaultdict(list)
         self.outputs: set[str] = set()
         self.quantized = any(op.op == "QuantizeLinear" for op in graph.ops)
 
@@ -94,12 +134,12 @@ class _Extraction:
             names = {t.key for t in op.results}
             if op.op in SHAPE_ARITHMETIC or all(self._is_constant(t) for t in data):
                 self.constant |= names
-            if op.op in RENAMES and data:
+            if self._renames(op) and data:
                 self._rename(op, data[0])
             elif op.op in ELEMENTWISE:
                 self._note_function(op, data)
         for op in self.graph.ops:
-            if op.op not in RENAMES:
+            if not self._renames(op):
                 for tensor in op.operands:
                     if tensor is not None:
                         self.readers[self._name(tensor)].append(op)
@@ -131,7 +171,26 @@ class _Extraction:
         return tensor.constant or tensor.key in self.constant or self._name(tensor) in self.constant
 
     def _is_free(self, op: OpView) -> bool:
-        return op.op in RENAMES or op.results[0].key in self.constant
+        return self._renames(op) or op.results[0].key in self.constant
+
+    def _renames(self, op: OpView) -> bool:
+        """Whether the result is the operand under another name; an Identity may also convert a layout."""
+        return op.op in RENAMES and not (op.op == "Identity" and _converts(op))
+
+    def holder(self, key: str) -> int | None:
+        """The map that holds exactly a tensor (or what a function is computed from), None where none does."""
+        name = self.same.get(key, key)
+        parts = self.parts.get(name) or self.parts.get(self._root(name), ())
+        whole = len(parts) == 1 and parts[0].elements == self.maps[parts[0].map].elements
+        return parts[0].map if whole else None
+
+    def _take(self, layer: int, op: OpView, tensors: Iterable[TensorView]) -> None:
+        """Note which operands a layer reads as they stand, and which only in part."""
+        for tensor in tensors:
+            whole = self.holder(tensor.key)
+            for read in self._parts(tensor):
+                place = (op.results[0].key, tensor.key) if read.map == whole else None
+                self.taken[layer, read.map].append(place)
 
     # Layers, in the order of the operations.
 
@@ -142,7 +201,7 @@ class _Extraction:
             self._emit_function(op, result)
         elif op.op == "Concat":
             self.parts[result.key] = tuple(read for t in data for read in self._parts(t))
-        elif op.op in VIEWS or self._is_native_transpose(op):
+        elif op.op in VIEWS or (op.op == "Transpose" and _is_addressed(op)):
             self.parts[result.key] = self._parts(data[0])
             self._mark_output(result)
         elif op.op in PARTS and self._cuts_channels(op, data[0]):
@@ -170,13 +229,17 @@ class _Extraction:
     def _emit_work(self, op: OpView, data: list[TensorView]) -> None:
         reads = tuple(read for t in data for read in self._parts(t))
         kind = Kind.HOST if _is_index_arithmetic(op) else kind_of(op.op)
+        if op.op == "Identity":
+            kind = Kind.CONVERT
         if kind is Kind.ELEMENTWISE:
             last = max(data, key=lambda t: max((r.map for r in self._parts(t)), default=-1))
             maker = self._fusable_maker(self._parts(last), self._name(last))
             if maker is not None and len(self.readers[self._name(last)]) == 1:
                 others = tuple(r for t in data if t is not last for r in self._parts(t))
                 self._fuse(maker, op, others)
+                self._take(maker, op, (t for t in data if t is not last))
                 return
+        self._take(len(self.layers), op, data)
         self._new_layer(op, kind, reads)
 
     def _fusable_maker(self, parts: tuple[Read, ...], name: str) -> int | None:
@@ -222,6 +285,7 @@ class _Extraction:
                 vector_elements=_elements(result) if works_on_vector else 0,
                 epilogue=(op.op,) if works_on_vector else (),
                 origin=(op.location,),
+                perm=tuple(op.attrs.get("perm", ())) if op.op == "Transpose" else (),
             )
         )
         self.maker[len(self.maps)] = index
@@ -244,8 +308,9 @@ class _Extraction:
         bits = self.stored_bits.get(tensor.key) or self._default_bits(tensor, is_output)
         shape = _shape(tensor)
         old = self.maps[index]
-        self.maps[index] = replace(old, name=tensor.name, shape=shape, bits=bits, is_output=is_output)
-        self.parts[tensor.key] = (Read(index, self.maps[index].elements),)
+        new = FeatureMap(index, tensor.name, shape, bits, old.is_input, is_output, tensor.layout)
+        self.maps[index] = new
+        self.parts[tensor.key] = (Read(index, new.elements),)
 
     def _default_bits(self, tensor: TensorView, is_output: bool) -> int:
         if is_output:
@@ -258,13 +323,6 @@ class _Extraction:
                 old = self.maps[read.map]
                 bits = self.stored_bits.get(tensor.key, self.widths.outputs)
                 self.maps[read.map] = replace(old, is_output=True, bits=max(old.bits, bits))
-
-    def _is_native_transpose(self, op: OpView) -> bool:
-        return (
-            op.op == "Transpose"
-            and list(op.attrs.get("perm", ())) == [0, 2, 3, 1]
-            and op.results[0].key in self.outputs
-        )
 
     def _cuts_channels(self, op: OpView, source: TensorView) -> bool:
         """True where only axis 1 (or the last, in a matrix) shrinks: the part is addressed, not copied."""
@@ -287,6 +345,20 @@ class _Extraction:
         bits = max((self.maps[read.map].bits for read in layer.reads), default=8)
         reads = _merged(layer.reads, self.maps)
         return replace(layer, activation_bits=min(bits, 16), reads=reads)
+
+
+def _converts(op: OpView) -> bool:
+    source, result = op.operands[0], op.results[0]
+    layouts = {result.layout, None if source is None else source.layout}
+    return None not in layouts and len(layouts) == 2
+
+
+def _is_addressed(op: OpView) -> bool:
+    """Whether a Transpose moves nothing: readers follow other strides, and NHWC is NCHW's transpose."""
+    source, perm = op.operands[0], tuple(op.attrs.get("perm", ()))
+    sides = {TO_LAST: source, TO_FIRST: op.results[0]}
+    first = sides.get(perm)
+    return first is None or first.layout in (None, Layout.nhwc)
 
 
 def _is_index_arithmetic(op: OpView) -> bool:

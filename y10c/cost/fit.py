@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from y10c.cost.machine import Machine
 from y10c.cost.times import cycles_of
 from y10c.cost.work import Array, Work, work_of
-from y10c.cost.workload import Workload
+from y10c.cost.workload import Kind, Workload
 
 SCALARS = (
     "mac_array__macs_per_cycle",
@@ -31,9 +32,15 @@ SCALARS = (
 )
 CAPACITY = "memory__on_chip_bytes"
 CAPACITIES = tuple(float(megabytes) * 1e6 for megabytes in (4, 5, 6, 7, 8, 9, 10, 12))
-CHOICES: dict[str, tuple[float, ...]] = {"vector__passes__softmax": (4, 5), "vector__passes__resize": (1, 4)}
+CHOICES: dict[str, tuple[float, ...]] = {
+    "vector__passes__softmax": (4, 5),
+    "vector__passes__resize": (1, 4),
+    "mac_array__in_channel_align mac_array__out_channel_align": (16, 32),
+    "memory__stripes": (1, 8),
+}
+"""Discrete choices: a number, or several of one value, and what is tried."""
 
-_ARRAYS = ("launches", "macs", "vector", "weights", "loads", "stores")
+_ARRAYS = ("launches", "macs", "vector", "weights", "loads", "stores", "layout")
 
 Indices = npt.NDArray[np.intp]
 
@@ -129,23 +136,21 @@ def _variants(
     networks = {o.workload.name: o.workload for o in observations}
     clocks = np.array([o.clock_ghz for o in observations])
     for values in product(*grid.values()):
-        chosen = machine.with_values(**dict(zip(grid, values, strict=True)))
+        chosen = machine.with_values(
+            **{path: v for paths, v in zip(grid, values, strict=True) for path in paths.split()}
+        )
         works = {name: work_of(network, chosen) for name, network in networks.items()}
         parts = [works[o.workload.name] for o in observations]
         owner = np.repeat(np.arange(len(parts)), [len(part.macs) for part in parts])
-        launches, macs, vector, weights, loads, stores = (
-            np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS
-        )
-        yield _Variant(
-            chosen, Work(launches, macs, vector, weights, loads, stores, parts[0].residency), owner, clocks
-        )
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+        yield _Variant(chosen, Work(**arrays, residency=parts[0].residency), owner, clocks)
 
 
 def _value(machine: Machine, path: str) -> float:
-    number = machine
+    number: Any = machine
     for name in path.split("__"):
-        number = getattr(number, name)
-    return float(number.value)  # type: ignore[attr-defined]
+        number = number[Kind(name)] if isinstance(number, dict) else getattr(number, name)
+    return float(number.value)
 
 
 def least_squares(residuals: Callable[[Array], Array], start: Array, steps: int = 30) -> tuple[Array, float]:
@@ -190,7 +195,7 @@ class Errors:
 
 
 def record(file: Path, fitted: Machine, held_out: Array, measured: Array, note: str) -> None:
-    """Write the fitted scalars, the error note and the band's ratios into a march's YAML, comments kept."""
+    """Write scalars, choices, the error note and the band's ratios into a march's YAML, comments kept."""
     from io import StringIO
 
     from ruamel.yaml import YAML
@@ -200,11 +205,12 @@ def record(file: Path, fitted: Machine, held_out: Array, measured: Array, note: 
     yaml = YAML()
     yaml.width = 150
     tree = yaml.load(file.read_text())
-    for path in (*SCALARS, CAPACITY):
+    for path in (*SCALARS, CAPACITY, *(path for paths in CHOICES for path in paths.split())):
         node = tree["machine"]
         for name in path.split("__"):
             node = node[name]
-        node["value"] = float(f"{_value(fitted, path):.5g}")
+        value = float(f"{_value(fitted, path):.5g}")
+        node["value"] = int(value) if value.is_integer() else value
     low, high = np.quantile(measured / held_out, [0.1, 0.9])
     source = "fitted: residuals of families left out"
     tree["machine"]["accuracy"] = {

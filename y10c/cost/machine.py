@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from y10c.cost.result import SourcedNumber
 from y10c.cost.workload import Kind
+from y10c.ir.types import Layout
 
 
 def _known_source(source: str) -> str:
@@ -38,6 +39,7 @@ class Number(_Data):
 class MacArray(_Data):
     """The multiply-accumulate array (TAE): int8 rate and the sizes it pads to.
 
+    `wide_slowdown` is for operands of 16 bits, `depthwise_slowdown` for convolutions of one channel a group.
     `winograd_channels`, where given, is the channel alignment at which 3x3 stride-1 convolutions run as
     F(2x2, 3x3) (Lavin and Gray, arXiv 1509.09308): 4 products an output, 16 weights instead of 9.
     `fold_stride`: a strided convolution is stored as a unit-stride one with stride² times the channels.
@@ -47,6 +49,7 @@ class MacArray(_Data):
     in_channel_align: Number
     out_channel_align: Number
     wide_slowdown: Number
+    depthwise_slowdown: Number
     map_channel_align: Number
     weight_buffer_bytes: Number | None = None
     winograd_channels: Number | None = None
@@ -61,10 +64,28 @@ class Vector(_Data):
 
 
 class Memory(_Data):
-    """What feature maps may keep on chip between layers, and DDR's rate as the core sees it."""
+    """What feature maps may keep on chip between layers, and DDR's rate as the core sees it.
+
+    `stripes` is into how many a cascade of layers may cut its maps; 1 forbids cascades.
+    """
 
     on_chip_bytes: Number
     ddr_bytes_per_cycle: Number
+    burst_bytes: Number
+    stripes: Number
+
+
+class Layouts(_Data):
+    """Orders of maps in memory: `native` where nobody chose, `accepted` by the array, pooling and resizing.
+
+    What lies otherwise passes through the layout unit (TRANS), `convert_elements_per_cycle` at a time.
+    """
+
+    native: Layout
+    accepted: tuple[Layout, ...]
+    block_channels: Number
+    row_align_bytes: Number
+    convert_elements_per_cycle: Number
 
 
 class Overheads(_Data):
@@ -88,8 +109,9 @@ class Machine(_Data):
     """A march.
 
     `phases` lists, one after another, what a layer does; names within one phase run beside each other:
-    `launch`, `weights`, `loads`, `compute`, `stores`. DDR moves one thing at a time, so what it does in a
-    phase adds up. `times_refused` says why no milliseconds can be told for a march nobody has measured.
+    `launch`, `weights`, `loads`, `layout`, `compute`, `stores`. DDR moves one thing at a time, so what it
+    does in a phase adds up. The rows of a layer are spread over `cores`, which share DDR.
+    `times_refused` says why no milliseconds can be told for a march nobody has measured.
     """
 
     name: str
@@ -98,6 +120,8 @@ class Machine(_Data):
     mac_array: MacArray
     vector: Vector
     memory: Memory
+    layouts: Layouts
+    cores: Number
     overheads: Overheads
     phases: tuple[tuple[str, ...], ...]
     accuracy: Accuracy | None = None
@@ -143,9 +167,19 @@ def numbers_in(data: BaseModel, prefix: str) -> Iterator[tuple[str, Number]]:
                 yield from numbers_in(child, f"{path}.")
 
 
+FROM_CHIP = {
+    "cores": ("", "cores"),
+    "channel_align": ("layouts", "block_channels"),
+    "output_row_align_bytes": ("layouts", "row_align_bytes"),
+}
+"""Numbers that a chip's description and its cost model share, and where the cost model has them."""
+
+
 @lru_cache
 def load_machine(path: Path) -> Machine:
     """The machine that a YAML file describes; `extends: NAME` starts from `NAME.yaml` beside it.
+
+    Numbers of `FROM_CHIP` that the machine does not give are those of the file's `chip`.
 
     Raises:
         ConfigError: The file does not describe a machine.
@@ -155,11 +189,22 @@ def load_machine(path: Path) -> Machine:
     from y10c.errors import ConfigError
 
     try:
-        machine = Machine.model_validate(read_tree(path).get("machine", {}))
+        machine = Machine.model_validate(_with_chip_numbers(read_tree(path)))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise ConfigError(f"{place}: {first['msg']}", where=str(path)) from None
+    return machine
+
+
+def _with_chip_numbers(tree: dict[str, Any]) -> dict[str, Any]:
+    """The machine of a file, completed by what its chip says."""
+    machine: dict[str, Any] = tree.get("machine", {})
+    numbers = tree.get("chip", {}).get("numbers", {})
+    for name, (folder, leaf) in FROM_CHIP.items():
+        if name in numbers:
+            place = {leaf: numbers[name]} if not folder else {folder: {leaf: numbers[name]}}
+            machine = _merged(place, machine)
     return machine
 
 

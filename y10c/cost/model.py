@@ -7,6 +7,7 @@ from math import ceil
 import numpy as np
 
 from y10c.cost.advice import advise
+from y10c.cost.layouts import bearing
 from y10c.cost.machine import Machine
 from y10c.cost.result import (
     Band,
@@ -59,14 +60,20 @@ def estimate(workload: Workload, machine: Machine) -> CostResult:
         memory=_memory(work, timeline),
         placements=work.residency.placements,
         advice=advise(workload, machine),
-        peak_macs_per_s=machine.mac_array.macs_per_cycle.value * gigahertz,
+        peak_macs_per_s=_peak(machine) * gigahertz,
         ddr_bytes_per_s=machine.memory.ddr_bytes_per_cycle.value * gigahertz,
         assumed=machine.assumed(),
         fitted=machine.fitted(),
         error_note=machine.accuracy.note
         if machine.accuracy
         else "the error of this march was never measured",
+        cores=int(machine.cores.value),
     )
+
+
+def _peak(machine: Machine) -> float:
+    """Multiply-accumulates a cycle of all cores."""
+    return machine.mac_array.macs_per_cycle.value * machine.cores.value
 
 
 def _layers(
@@ -76,7 +83,8 @@ def _layers(
     total = cycles.total(machine.phases)
     floors = _floor_bytes(workload)
     floor_us = _floor_us(workload, floors, machine)
-    rate = machine.mac_array.macs_per_cycle.value
+    rate = _peak(machine)
+    bears = bearing(workload)
     return tuple(
         LayerCost(
             index=layer.index,
@@ -99,11 +107,17 @@ def _layers(
             weight_bytes=round(work.weights[i]),
             floor_bytes=round(floors[i]),
             on_chip=layer.writes in work.residency.on_chip,
+            layout=_layout(workload, layer, bears),
             bound_by=_bound(layer, cycles, float(total[i])),
             tile=_tile(layer, work, machine),
         )
         for i, layer in enumerate(workload.layers)
     )
+
+
+def _layout(workload: Workload, layer: Layer, bears: frozenset[int]) -> str:
+    layout = workload.maps[layer.writes].layout
+    return layout.value if layout is not None and layer.writes in bears else ""
 
 
 def _tile(layer: Layer, work: Work, machine: Machine) -> str:
@@ -120,13 +134,18 @@ def _tile(layer: Layer, work: Work, machine: Machine) -> str:
 
 def _busy(layer: Layer, cycles: Cycles, us: float) -> dict[Unit, float]:
     i = layer.index
-    both = {
-        Unit.LOAD: cycles.weights[i] + cycles.loads[i],
-        Unit.TAE: cycles.tae[i],
-        vector_unit(layer): cycles.vector[i],
-        Unit.STORE: cycles.stores[i],
-    }
-    return {unit: float(value) * us for unit, value in both.items() if value > 0}
+    every = [
+        (Unit.LOAD, cycles.weights[i] + cycles.loads[i]),
+        (Unit.TRANS, cycles.layout[i]),
+        (Unit.TAE, cycles.tae[i]),
+        (vector_unit(layer), cycles.vector[i]),
+        (Unit.STORE, cycles.stores[i]),
+    ]
+    busy: dict[Unit, float] = {}
+    for unit, value in every:
+        if value > 0:
+            busy[unit] = busy.get(unit, 0.0) + float(value) * us
+    return busy
 
 
 def _bound(layer: Layer, cycles: Cycles, total: float) -> Bound:
@@ -158,7 +177,7 @@ def _floor_us(workload: Workload, floor_bytes: Array, machine: Machine) -> Array
     """The longer of compulsory bytes at DDR's rate and unpadded MACs at the array's rate."""
     macs = np.array([float(layer.macs) for layer in workload.layers])
     cycles = np.maximum(
-        macs / machine.mac_array.macs_per_cycle.value,
+        macs / _peak(machine),
         floor_bytes / machine.memory.ddr_bytes_per_cycle.value,
     )
     return cycles * 1e-3 / machine.clock_ghz.value
@@ -182,7 +201,7 @@ def _summary(
     read, written = float(work.weights.sum() + work.loads.sum()), float(work.stores.sum())
     macs = workload.macs
     wide = sum(layer.macs for layer in layers if max(layer.activation_bits, layer.weight_bits) > 8)
-    peak_macs_per_ms = machine.mac_array.macs_per_cycle.value * machine.clock_ghz.value * 1e6
+    peak_macs_per_ms = _peak(machine) * machine.clock_ghz.value * 1e6
     low, high = _ratios(machine)
     return Summary(
         bpu_busy_ms=busy,

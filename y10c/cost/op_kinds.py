@@ -52,14 +52,14 @@ KINDS: dict[str, Kind] = {
     "Upsample": Kind.RESIZE,
     "GridSample": Kind.RESIZE,
     "Transpose": Kind.TRANSPOSE,
-    "DepthToSpace": Kind.TRANSPOSE,
-    "SpaceToDepth": Kind.TRANSPOSE,
-    "Pad": Kind.TRANSPOSE,
-    "Expand": Kind.TRANSPOSE,
-    "Tile": Kind.TRANSPOSE,
-    "Gather": Kind.TRANSPOSE,
-    "Slice": Kind.TRANSPOSE,
-    "Split": Kind.TRANSPOSE,
+    "DepthToSpace": Kind.COPY,
+    "SpaceToDepth": Kind.COPY,
+    "Pad": Kind.COPY,
+    "Expand": Kind.COPY,
+    "Tile": Kind.COPY,
+    "Gather": Kind.COPY,
+    "Slice": Kind.COPY,
+    "Split": Kind.COPY,
 } | {
     f"Reduce{name}": Kind.REDUCE
     for name in ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")

@@ -65,7 +65,8 @@ class MemorySample:
 class TensorPlacement:
     """Where a feature map lives between its producer and its last consumer.
 
-    `address` is the byte offset in the on-chip memory, None where the map goes through DDR.
+    `address` is the byte offset in the on-chip memory, None where the map goes through DDR. `held_bytes` are
+    what it takes there: all of it, or, in a cascade, one of its `stripes` while the whole cascade runs.
     """
 
     name: str
@@ -73,6 +74,8 @@ class TensorPlacement:
     first_layer: int
     last_layer: int
     address: int | None
+    held_bytes: int = 0
+    stripes: int = 1
 
     @property
     def on_chip(self) -> bool:
@@ -87,6 +90,7 @@ class LayerCost:
     `busy_us` maps each unit to the time it works for this layer. `time_us` is the layer's share of the
     makespan (how much later the whole ends because of it): the shares and `Summary.inference_ms`, the fixed
     overhead of an inference, add up to `Summary.bpu_busy_ms`.
+    `layout` is how the result lies in memory, empty where that was not chosen or means nothing.
     `floor_us` is what a perfect compiler could reach: peak rate or compulsory bytes, whichever is longer.
     """
 
@@ -112,6 +116,7 @@ class LayerCost:
     on_chip: bool
     bound_by: Bound
     tile: str
+    layout: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +176,9 @@ class SourcedNumber:
 class CostResult:
     """A whole estimate.
 
-    `peak_macs_per_s` and `ddr_bytes_per_s` are the two roofs of a roofline plot. `assumed` lists the numbers
-    of the march that nobody has published; `error_note` is the measured error of the model, one sentence.
+    `peak_macs_per_s` (of all `cores` together) and `ddr_bytes_per_s` are the two roofs of a roofline plot.
+    `assumed` lists the numbers of the march that nobody has published; `error_note` is the measured error of
+    the model, one sentence.
     """
 
     model: str
@@ -190,6 +196,7 @@ class CostResult:
     assumed: tuple[SourcedNumber, ...]
     fitted: tuple[SourcedNumber, ...]
     error_note: str
+    cores: int = 1
 
     def summary_dict(self) -> dict[str, Any]:
         """The summary as JSON-ready data, keys as the field names, bands as `[p10, p90]`."""

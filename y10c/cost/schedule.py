@@ -30,7 +30,7 @@ def vector_unit(layer: Layer) -> Unit:
     """Which of the elementwise units does a layer's passes."""
     if layer.kind in POOLING:
         return Unit.AAE
-    return Unit.TRANS if layer.kind is Kind.TRANSPOSE else Unit.VPU
+    return Unit.TRANS if layer.kind is Kind.COPY else Unit.VPU
 
 
 def timeline_of(
@@ -63,6 +63,8 @@ def _phase(
             length = getattr(cycles, name) * us_per_cycle
             found.append((_TRANSFERS[name], bus, length))
             bus = bus + length
+        elif name == "layout":
+            found.append((Unit.TRANS, start, cycles.layout * us_per_cycle))
         elif name == "compute":
             found.append((Unit.TAE, start, cycles.tae * us_per_cycle))
             found.append((None, start, cycles.vector * us_per_cycle))

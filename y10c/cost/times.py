@@ -17,6 +17,7 @@ class Cycles:
     launch: Array
     weights: Array
     loads: Array
+    layout: Array
     tae: Array
     vector: Array
     stores: Array
@@ -25,7 +26,7 @@ class Cycles:
         """Length of one phase: its slowest resource. Transfers share DDR, so they add up."""
         transfers = [getattr(self, name) for name in ("weights", "loads", "stores") if name in names]
         lanes = [np.sum(transfers, axis=0)] if transfers else []
-        lanes += [self.launch] if "launch" in names else []
+        lanes += [getattr(self, name) for name in ("launch", "layout") if name in names]
         lanes += [self.tae, self.vector] if "compute" in names else []
         return np.asarray(np.maximum.reduce(lanes), float)
 
@@ -41,6 +42,7 @@ def cycles_of(work: Work, machine: Machine) -> Cycles:
         launch=work.launches * machine.overheads.launch_cycles.value,
         weights=work.weights / ddr,
         loads=work.loads / ddr,
+        layout=work.layout / machine.layouts.convert_elements_per_cycle.value,
         tae=work.macs / machine.mac_array.macs_per_cycle.value,
         vector=work.vector / machine.vector.elements_per_cycle.value,
         stores=work.stores / ddr,

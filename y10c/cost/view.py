@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from y10c.ir.types import Layout
+
 if TYPE_CHECKING:
     from y10c.ir import Graph, Value
 
@@ -19,6 +21,7 @@ class TensorView:
     bits: int
     constant: bool = False
     name: str = ""
+    layout: Layout | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +67,4 @@ def _tensor(value: Value) -> TensorView:
     if not isinstance(kind, TensorType):
         return TensorView(str(id(value)), None, 32, value.is_constant, value.name)
     shape = kind.static_shape if kind.is_static else None
-    return TensorView(str(id(value)), shape, kind.dtype.bits, value.is_constant, value.name)
+    return TensorView(str(id(value)), shape, kind.dtype.bits, value.is_constant, value.name, kind.layout)

@@ -7,11 +7,12 @@ choice (capacity, passes) and then only divides.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import ceil, prod, sqrt
 
 import numpy as np
 import numpy.typing as npt
 
+from y10c.cost.layouts import bearing, converted_elements, read_bytes, stored_bytes, stored_elements
 from y10c.cost.machine import MacArray, Machine
 from y10c.cost.residency import Residency, plan_residency
 from y10c.cost.workload import Geometry, Kind, Layer, Workload
@@ -23,7 +24,8 @@ POOLING = frozenset({Kind.POOL, Kind.RESIZE, Kind.REDUCE})
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the units have to do: `launches` of layers, `macs` padded, `vector` element passes, DDR bytes.
+    """What the units have to do: `launches` of layers, `macs` padded, `vector` element passes, DDR bytes,
+    and `layout`, the elements whose order changes.
 
     A layer of the host is nothing here: what it reads was stored, what it writes will be loaded.
     """
@@ -34,24 +36,36 @@ class Work:
     weights: Array
     loads: Array
     stores: Array
+    layout: Array
     residency: Residency
 
 
 def work_of(work: Workload, machine: Machine) -> Work:
     """Padded MACs, element passes and DDR bytes of every layer."""
-    residency = plan_residency(work, machine.memory.on_chip_bytes.value)
+    residency = plan_residency(work, machine)
     layers = work.layers
     array = machine.mac_array
+    bears = bearing(work)
     ours = np.array([layer.kind is not Kind.HOST for layer in layers], float)
+    core = ours / np.array([_cores_at_work(work, layer, machine) for layer in layers], float)
+    layout = np.array([converted_elements(work, layer, bears, machine) for layer in layers], float)
     return Work(
-        launches=ours,
-        macs=np.array([padded_macs(layer, array) for layer in layers], float),
-        vector=np.array([_vector_passes(work, layer, machine) for layer in layers], float),
+        launches=ours * residency.rounds(len(layers)),
+        macs=core * np.array([padded_macs(layer, array) for layer in layers], float),
+        vector=core * np.array([vector_passes(work, layer, machine) for layer in layers], float),
         weights=ours * np.array([_weight_bytes(layer, array) for layer in layers], float),
-        loads=ours * np.array([_loaded(work, layer, residency, array) for layer in layers], float),
-        stores=ours * np.array([_stored(work, layer, residency) for layer in layers], float),
+        loads=ours * np.array([_loaded(work, layer, residency, machine) for layer in layers], float),
+        stores=ours * np.array([_stored(work, layer, residency, machine) for layer in layers], float),
+        layout=core * layout,
         residency=residency,
     )
+
+
+def _cores_at_work(work: Workload, layer: Layer, machine: Machine) -> float:
+    """How many times faster all cores do the rows of a layer: 3 rows on 2 cores take 2 of 3 turns."""
+    shape = work.maps[layer.writes].shape
+    rows = shape[2] if len(shape) == 4 else prod(shape[:-1])
+    return rows / ceil(rows / machine.cores.value)
 
 
 def padded_macs(layer: Layer, array: MacArray) -> float:
@@ -69,7 +83,7 @@ def padded_macs(layer: Layer, array: MacArray) -> float:
 
 def _array_macs(g: Geometry, kind: Kind, array: MacArray) -> float:
     if kind is Kind.DEPTHWISE:
-        return float(g.macs)
+        return float(g.macs) * array.depthwise_slowdown.value
     outputs = g.batch * g.groups * g.out_h * g.out_w * _up(g.out_c, array.out_channel_align.value)
     if _is_winograd(g, array):
         assert array.winograd_channels is not None
@@ -91,7 +105,8 @@ def _up(value: float, align: float) -> float:
     return float(-(-value // align) * align)
 
 
-def _vector_passes(work: Workload, layer: Layer, machine: Machine) -> float:
+def vector_passes(work: Workload, layer: Layer, machine: Machine) -> float:
+    """Elements that pass through the elementwise units for a layer, padding of its result included."""
     passes = machine.vector.passes.get(layer.kind)
     count = passes.value if passes else 1.0
     if layer.kind is Kind.POOL:
@@ -99,11 +114,13 @@ def _vector_passes(work: Workload, layer: Layer, machine: Machine) -> float:
         return count * work.maps[layer.writes].elements * max(2.0 * (sqrt(layer.window) - 1), 1.0)
     if layer.kind is Kind.REDUCE:
         return count * sum(read.elements for read in layer.reads)
-    if layer.kind in (Kind.RESIZE, Kind.TRANSPOSE):
+    if layer.kind in (Kind.RESIZE, Kind.COPY):
         return count * work.maps[layer.writes].elements
-    if layer.kind is Kind.HOST:
+    if layer.kind in (Kind.HOST, Kind.TRANSPOSE, Kind.CONVERT):
         return 0.0
-    return count * layer.vector_elements
+    m = work.maps[layer.writes]
+    padding = stored_elements(m, m.layout, machine) / max(m.elements, 1)
+    return count * layer.vector_elements * padding
 
 
 def _weight_bytes(layer: Layer, array: MacArray) -> float:
@@ -120,9 +137,10 @@ def _weight_bytes(layer: Layer, array: MacArray) -> float:
     return layer.weight_bytes
 
 
-def _loaded(work: Workload, layer: Layer, residency: Residency, array: MacArray) -> float:
+def _loaded(work: Workload, layer: Layer, residency: Residency, machine: Machine) -> float:
+    array = machine.mac_array
     missing = [
-        _stored_elements(layer, read.elements, array) * work.maps[read.map].bits / 8
+        read_bytes(work.maps[read.map], read, machine) * _folded_padding(layer, array)
         for read in layer.reads
         if read.map not in residency.on_chip
     ]
@@ -131,13 +149,13 @@ def _loaded(work: Workload, layer: Layer, residency: Residency, array: MacArray)
     return missing[0] * _refetches(missing[0], _weight_bytes(layer, array), array) + sum(missing[1:])
 
 
-def _stored_elements(layer: Layer, elements: float, array: MacArray) -> float:
-    """Elements of a map with its channels padded, after a strided convolution's folding."""
+def _folded_padding(layer: Layer, array: MacArray) -> float:
+    """How much larger a map is with its channels padded, after a strided convolution's folding."""
     g = layer.geometry
     if g is None or not array.fold_stride:
-        return elements
+        return 1.0
     factor = g.stride_h * g.stride_w
-    return elements * _up(g.in_c * factor, array.map_channel_align.value) / (g.in_c * factor)
+    return _up(g.in_c * factor, array.map_channel_align.value) / (g.in_c * factor)
 
 
 def _refetches(input_bytes: float, weight_bytes: float, array: MacArray) -> int:
@@ -151,5 +169,5 @@ def _refetches(input_bytes: float, weight_bytes: float, array: MacArray) -> int:
     return 1 if input_bytes <= buffer else int(weight_bytes // buffer) + 1
 
 
-def _stored(work: Workload, layer: Layer, residency: Residency) -> float:
-    return 0.0 if layer.writes in residency.on_chip else float(work.maps[layer.writes].bytes)
+def _stored(work: Workload, layer: Layer, residency: Residency, machine: Machine) -> float:
+    return 0.0 if layer.writes in residency.on_chip else float(stored_bytes(work.maps[layer.writes], machine))

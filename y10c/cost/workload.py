@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import prod
 
+from y10c.ir.types import Layout
+
 
 class Kind(StrEnum):
     """The sort of work of a layer; which unit does it is the machine's business."""
@@ -20,6 +22,8 @@ class Kind(StrEnum):
     POOL = "pool"
     RESIZE = "resize"
     TRANSPOSE = "transpose"
+    COPY = "copy"
+    CONVERT = "convert"
     HOST = "host"
 
 
@@ -57,7 +61,10 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True)
 class FeatureMap:
-    """A tensor between layers. `bits` are those of one element as it is stored."""
+    """A tensor between layers. `bits` are those of one element as it is stored.
+
+    `layout` is None where nothing was chosen: the map then lies as the machine likes it.
+    """
 
     index: int
     name: str
@@ -65,6 +72,7 @@ class FeatureMap:
     bits: int
     is_input: bool = False
     is_output: bool = False
+    layout: Layout | None = None
 
     @property
     def elements(self) -> int:
@@ -90,7 +98,7 @@ class Layer:
     """An op and what is fused behind it.
 
     `vector_elements` are elements that pass through a function or an elementwise op behind (or as) the main
-    work; `epilogue` names those ops. `writes` is the index of the map it produces.
+    work; `epilogue` names those ops. `writes` is the index of the map it produces. `perm` is a Transpose's.
     """
 
     index: int
@@ -106,6 +114,7 @@ class Layer:
     vector_elements: int = 0
     epilogue: tuple[str, ...] = ()
     origin: tuple[str, ...] = ()
+    perm: tuple[int, ...] = ()
 
     @property
     def macs(self) -> int:

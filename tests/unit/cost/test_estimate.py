@@ -82,11 +82,15 @@ def test_maps_on_chip_never_exceed_the_memory_nor_share_a_byte(
     result = estimate(chain(sizes, skip), nash_e.with_values(memory__on_chip_bytes=capacity))
     held = [p for p in result.placements if p.address is not None]
     assert result.summary.peak_on_chip_bytes <= capacity
-    assert all(p.address + p.bytes <= capacity for p in held)
+    assert all(p.address + p.held_bytes <= capacity for p in held)
     for i, a in enumerate(held):
         for b in held[:i]:
             apart_in_time = a.last_layer < b.first_layer or b.last_layer < a.first_layer
-            assert apart_in_time or a.address + a.bytes <= b.address or b.address + b.bytes <= a.address
+            assert (
+                apart_in_time
+                or a.address + a.held_bytes <= b.address
+                or b.address + b.held_bytes <= a.address
+            )
 
 
 def test_wide_operands_are_slower_and_counted(nash_e: Machine) -> None:

@@ -175,6 +175,9 @@ class Layer(_Part):
     weight_bytes: int
     floor_bytes: int
     on_chip: bool
+    layout: str = Field(
+        description="How the result lies in memory: nchw, nhwc or blocked; empty where that was not chosen."
+    )
     bound_by: str
     tile: str
 

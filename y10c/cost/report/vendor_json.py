@@ -29,8 +29,8 @@ def to_json(data: ReportData) -> dict[str, Any]:
         march=cost.march,
         clock_ghz=cost.clock_ghz,
         summary=_summary(data),
-        core_summary=[_core_summary(data)],
-        details=[_instructions(data)],
+        core_summary=[_core_summary(data, core) for core in range(cost.cores)],
+        details=[_instructions(data)] * cost.cores,
         layers=[_layer(data, layer) for layer in cost.layers],
         memory=None if data.times_refused else [(m.time_us, m.bytes) for m in cost.memory],
         advice=[
@@ -168,7 +168,7 @@ def _model_info(data: ReportData) -> s.ModelInfo:
         macs[layer.activation_bits > 8, layer.weight_bits > 8] += layer.macs
     return s.ModelInfo(
         march=data.cost.march,
-        cores=1,
+        cores=data.cost.cores,
         version=f"y10c {data.version} (estimate; HBDK did not run)",
         options=", ".join(one.name for one in data.passes),
         int8=macs[False, False],
@@ -179,11 +179,12 @@ def _model_info(data: ReportData) -> s.ModelInfo:
     )
 
 
-def _core_summary(data: ReportData) -> s.CoreSummary:
+def _core_summary(data: ReportData, core: int) -> s.CoreSummary:
+    """Each core does its share of the rows of every layer, so all of them work alike."""
     counts = Counter(interval.unit for interval in data.cost.timeline)
     busy = data.cost.summary.busy_ms
     return s.CoreSummary(
-        core=0,
+        core=core,
         units=[
             s.UnitTotal(
                 inst_type=str(unit),

@@ -1,0 +1,1 @@
+"""In which order the tensors lie in memory."""
