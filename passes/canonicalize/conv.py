@@ -19,11 +19,10 @@ W2, B2 = const("W2"), const("B2")
 
 
 def pointwise(conv: Any, weight: Any) -> bool:
-    """True for a 1x1 Conv of stride 1 without pads or groups."""
+    """True for a 1x1 Conv of stride 1 without pads."""
     pads = pads_of(conv, weight.ndim - 2)
     return (
         all(k == 1 for k in weight.shape[2:])
-        and conv.group == 1
         and pads is not None
         and not any(pads)
         and all(s == 1 for s in conv.attrs.get("strides", ()))
@@ -32,7 +31,11 @@ def pointwise(conv: Any, weight: Any) -> bool:
 
 @rule(
     match=op.Conv(
-        op.Conv(x, W, B.optional(0), bind="first", single_use=True), W2, B2.optional(0), bind="last"
+        op.Conv(x, W, B.optional(0), bind="first", single_use=True, group=1),
+        W2,
+        B2.optional(0),
+        bind="last",
+        group=1,
     )
 )
 def merge_pointwise_convs(rw: Rewriter, m: Any) -> Any:

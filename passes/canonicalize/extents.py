@@ -30,7 +30,10 @@ def taken(
 
     Args:
         kept: The indices before it.
-        starts: As the operand of Slice; so are `ends`, `axes` and `steps`.
+        starts: As the operand of Slice.
+        ends: As the operand of Slice.
+        axes: As the operand of Slice.
+        steps: As the operand of Slice.
     """
     left = list(kept)
     axes = range(len(starts)) if axes is None else axes

@@ -97,7 +97,7 @@ variance = op.ReduceMean(any_of(op.Pow(centred, 2.0), op.Mul(centred, centred)),
 normalized = op.Div(centred, op.Sqrt(op.Add(variance, EPS)))
 
 
-@rule(match=op.Add(op.Mul(normalized, GAMMA.ranked(1)), BETA.ranked(1)))
+@rule(match=op.Add(op.Mul(normalized, GAMMA.ranked(1)), BETA.ranked(1)), where=keeps_type)
 def recognize_layernorm(rw: Rewriter, m: Any) -> Any:
     """Recognize a LayerNormalization over the last axis (arXiv 1607.06450)."""
     shape = dims(m.x)

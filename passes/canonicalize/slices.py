@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
 from y10c.ir.value import Value
-from y10c.passes.canonicalize.extents import extents, sliced, taken
+from y10c.passes.canonicalize.extents import dims, extents, sliced, taken
 from y10c.rewrite import Rewriter, Rule, any_of, const, decline, op, rest, rule, scalar_const, variables
 from y10c.rewrite.passes import RulePass
 
@@ -25,8 +25,8 @@ MOST_PIECES = 4
 
 def axis_of(view: Any) -> int | None:
     """The axis of a Concat or Split counted from the front, or None where the rank is not known."""
-    rank = view.result.tensor_type.rank
-    return None if rank is None else view.axis % rank
+    shape = dims(view.op.operands[0])
+    return None if shape is None else view.axis % len(shape)
 
 
 @rule(
@@ -79,9 +79,9 @@ def runs(parts: Sequence[Value], sizes: Sequence[int], pieces: Sequence[int]) ->
 )
 def concat_split(rw: Rewriter, m: Any) -> Any:
     """All pieces of a Split, joined in their order, are the tensor that was split."""
-    if m.concat.op.operands != m.split.op.results or axis_of(m.concat) != axis_of(m.split):
-        return decline("they are not all the pieces, or go along different axes")
-    return m.x
+    if axis_of(m.split) is None or axis_of(m.concat) != axis_of(m.split):
+        return decline("they go along different axes")
+    return m.x if m.concat.op.operands == m.split.op.results else decline("they are not all the pieces")
 
 
 @rule(

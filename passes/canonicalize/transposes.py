@@ -81,8 +81,9 @@ def merge_transposes_around_clip(rw: Rewriter, m: Any) -> Any:
 )
 def merge_transposes_around_constant(rw: Rewriter, m: Any) -> Any:
     """Two Transposes around arithmetic with a constant are one, and the constant is transposed."""
-    perm, rank = merged(m), len(dims(m.first.result) or ())
-    if perm is None or m.C.ndim > rank:
+    rank = len(dims(m.x) or ())
+    perm = merged(m) if m.C.ndim <= rank else None
+    if perm is None:
         return decline("the rank is not known, or the constant raises it")
     constant = m.C.reshape((1,) * (rank - m.C.ndim) + m.C.shape).transpose(order(m.last))
     moved = rw.op.Transpose(m.x, perm=perm)

@@ -151,8 +151,8 @@ def _sample_softmax(draw: Draw, request: Request) -> OpInstance:
 def _sample_clip(draw: Draw, request: Request) -> OpInstance:
     x = any_operand(draw, request, 0, dtypes=(DType.f32, DType.i64, DType.i32))
     scalar = TensorType(x.dtype, ())
-    low = optional(draw, request, 1, Given(scalar, _bound(draw, request, 1, x.dtype, -2, 0)))
-    high = optional(draw, request, 2, Given(scalar, _bound(draw, request, 2, x.dtype, 1, 6)))
+    low = optional(draw, request, 1, Given(scalar, _bound(draw, request, 1, x.dtype, -2, 2)))
+    high = optional(draw, request, 2, Given(scalar, _bound(draw, request, 2, x.dtype, 0, 6)))
     return OpInstance((x, low, high))
 
 

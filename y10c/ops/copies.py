@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from y10c.ir.types import TensorType, Type
+from y10c.ir.types import DType, TensorType, Type
 from y10c.ops import math
 from y10c.ops.elementwise import unary_sampler
 from y10c.ops.onnx_schema import onnx_op
@@ -23,6 +23,7 @@ from y10c.ops.sample import (
     element_type,
     keep,
     need,
+    optional,
 )
 from y10c.ops.shape import ELEMENTS, MOVES
 from y10c.ops.shapes import broadcast, int_attr, int_list, local, same_as_first, shape_of, tensors
@@ -125,8 +126,23 @@ def _identity(x: Any) -> Any:
     return x
 
 
-def _dropout(x: Any, *_: Any, **__: Any) -> Any:
+def _dropout(x: Any, ratio: Any = None, training: Any = None, **_: Any) -> Any:
+    """What inference does; NotImplemented for training, which is random."""
+    if training is not None and np.any(training):
+        return NotImplemented
     return x, math.full(x.shape, True, np.zeros((), np.bool_))
+
+
+def _sample_dropout(draw: Draw, request: Request) -> OpInstance:
+    x = any_operand(draw, request, 0)
+    need(x.dtype.is_float, "floats")
+    ratio = optional(draw, request, 1, Given(TensorType(DType.f32, ()), np.float32(0.5)))
+    # Training is random, so only a pattern that names it sees it.
+    trained = request.exact and draw.boolean("training")
+    training = optional(draw, request, 2, Given(TensorType(DType.bool, ()), np.bool_(trained)))
+    if training is not None and ratio is None and not request.exact:
+        training = None
+    return OpInstance((x, ratio, training), {}, 2 if request.exact and draw.boolean("mask") else 1)
 
 
 SPECS = (
@@ -159,7 +175,7 @@ SPECS = (
         "Dropout",
         infer=local("Dropout", same_as_first),
         reference=_dropout,
-        sample=unary_sampler(),
+        sample=_sample_dropout,
         traits=MOVES | {Trait.elementwise},
     ),
 )

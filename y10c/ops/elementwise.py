@@ -119,9 +119,14 @@ def _narrowed(draw: Draw, request: Request, index: int, common: tuple[int, ...])
     """A shape that broadcasts to `common`: leading axes dropped, some extents 1."""
     wish = request.wish(index)
     if wish.single:
-        return (1,) * draw.choice(sorted(wish.ranks) or [0, 1, len(common)], "rank")
+        return (1,) * draw.choice(sorted(wish.ranks) or [0, 1, len(common), len(common) + 1], "rank")
     ranks = [r for r in range(len(common), -1, -1) if not wish.ranks or r in wish.ranks]
+    if request.exact and request.result is None and (not wish.ranks or len(common) + 1 in wish.ranks):
+        # A pattern sees operands that raise the rank of the others.
+        ranks.append(len(common) + 1)
     rank = draw.choice(ranks, "rank")
+    if rank > len(common):
+        return (1, *common)
     kept = common[len(common) - rank :]
     if not draw.boolean("narrow"):
         return kept

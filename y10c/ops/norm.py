@@ -35,12 +35,24 @@ def _per_channel(parameter: Any, x: Any) -> Any:
 
 
 def batch_normalization(
-    x: Any, scale: Any, bias: Any, mean: Any, var: Any, *, epsilon: float = 1e-5, **_: Any
+    x: Any,
+    scale: Any,
+    bias: Any,
+    mean: Any,
+    var: Any,
+    *,
+    epsilon: float = 1e-5,
+    training_mode: int = 0,
+    **_: Any,
 ) -> Any:
-    """`(x - mean) / sqrt(var + epsilon) * scale + bias` along axis 1.
+    """`(x - mean) / sqrt(var + epsilon) * scale + bias` along axis 1; in training `x` gives the statistics.
 
-    Source: ONNX operator BatchNormalization, inference form.
+    Source: ONNX operator BatchNormalization. The running statistics of training are left to onnx.
     """
+    if training_mode:
+        axes = (0, *range(2, x.ndim))
+        mean = np.sum(x, axis=axes) * x.shape[1] / x.size
+        var = np.sum((x - _per_channel(mean, x)) ** 2, axis=axes) * x.shape[1] / x.size
     scale, bias, mean, var = (_per_channel(p, x) for p in (scale, bias, mean, var))
     return (x - mean) / math.sqrt(var + epsilon) * scale + bias
 
@@ -63,11 +75,24 @@ def _sample_batch_normalization(draw: Draw, request: Request) -> OpInstance:
     channels = x.shape[1]
     parameter = TensorType(x.dtype, (channels,))
     domains = (ANY, ANY, ANY, POSITIVE)
-    parameters = [keep(draw, request, i + 1, Given(parameter, None, d)) for i, d in enumerate(domains)]
+    # Scale and bias are of one type, mean and variance of another that may differ from the input's.
+    kinds = [parameter, parameter, *[_other_type(draw, request, parameter)] * 2]
+    parameters = [
+        keep(draw, request, i + 1, Given(kind, None, domain))
+        for i, (kind, domain) in enumerate(zip(kinds, domains, strict=True))
+    ]
     # A given variance may come from a domain of its own; it still has to be positive.
     parameters[3] = Given(parameters[3].type, parameters[3].data, POSITIVE)
-    attrs = {"epsilon": attribute(draw, request, "epsilon", EPSILONS, 1e-5)}
+    attrs: dict[str, Any] = {"epsilon": attribute(draw, request, "epsilon", EPSILONS, 1e-5)}
+    if request.exact and attribute(draw, request, "training_mode", (0, 0, 0, 1), 0):
+        attrs["training_mode"] = 1
     return OpInstance((x, *parameters), attrs)
+
+
+def _other_type(draw: Draw, request: Request, parameter: TensorType) -> TensorType:
+    """Where a pattern asks for statistics, now and then doubles: onnxruntime has no kernel for them."""
+    other = request.exact and draw.choice((False, False, False, True), "dtype")
+    return parameter.with_(dtype=DType.f64) if other else parameter
 
 
 def _normalized(draw: Draw, request: Request, *, ranks: Sequence[int], least: int) -> Given:

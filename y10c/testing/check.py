@@ -25,7 +25,14 @@ from y10c.testing.exact import has_rounded_constants, rounded
 from y10c.testing.hazards import add_hazards
 from y10c.testing.hints import hints_of
 from y10c.testing.invert import CannotDraw, Example, invert
-from y10c.testing.oracle import Problem, cost_problem, float32_problem, meaning_problem, structure_problem
+from y10c.testing.oracle import (
+    Problem,
+    constant_problem,
+    cost_problem,
+    float32_problem,
+    meaning_problem,
+    structure_problem,
+)
 
 if TYPE_CHECKING:
     from y10c.testing.proof import Proof
@@ -198,7 +205,7 @@ class Trial:
         self, before: Graph, after: Graph, feeds: dict[str, Array], expected: dict[str, Array]
     ) -> Problem | None:
         """The first thing that does not hold."""
-        found = structure_problem(rounded(before), rounded(after))
+        found = structure_problem(rounded(before), rounded(after)) or constant_problem(before, after)
         if found is None:
             exact = not (has_rounded_constants(after) or has_rounded_constants(before))
             found = meaning_problem(before, after, feeds, expected, exact=exact)

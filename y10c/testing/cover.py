@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, product
 from random import Random
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from y10c.ops.sample import Draw
 
@@ -22,7 +22,6 @@ Plan = Mapping[Decision, int]
 
 SIZES: Mapping[str, tuple[int, ...]] = {
     "channels": (2,),
-    "kernel": (2, 1),
     "batch": (2,),
     "pad": (1, 0),
     "strides": (2, 1),
@@ -30,9 +29,29 @@ SIZES: Mapping[str, tuple[int, ...]] = {
     "operands": (2,),
     "rest": (2,),
 }
-"""Non-square kernels, two channels a group, and so on; anything else follows the profile."""
-PROFILES = ((2, 3), (2, 2), (2, 1), (1, 1))
-"""Extents in turn: unequal ones first, equal ones where an op asks for it."""
+"""Two channels a group, and so on; anything else follows the profile."""
+
+
+class Profile(NamedTuple):
+    """Sizes in turn.
+
+    Args:
+        extents: Of axes.
+        kernel: Of windows.
+    """
+
+    extents: tuple[int, ...]
+    kernel: tuple[int, ...]
+
+
+PROFILES = (
+    Profile((2, 3), (2, 1)),
+    Profile((2, 3), (1,)),
+    Profile((2, 2), (2, 1)),
+    Profile((2, 1), (2, 1)),
+    Profile((1, 1), (1,)),
+)
+"""Unequal sizes first, equal ones where an op asks for it."""
 MOST_OPTIONAL = 4
 
 
@@ -42,11 +61,11 @@ class CoverDraw(Draw):
 
     Args:
         plan: Choices that differ from the simplest.
-        profile: Extents in turn.
+        profile: Extents and kernels in turn.
     """
 
     plan: Plan
-    profile: Sequence[int]
+    profile: Profile
     decisions: dict[Decision, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -56,9 +75,7 @@ class CoverDraw(Draw):
 
     def integer(self, low: int, high: int, label: str = "") -> int:
         """A size: from the table, else from the profile."""
-        values = SIZES.get(label, tuple(self.profile))
-        if max(self.profile) == 1 and label == "kernel":
-            values = (1,)
+        values = self.profile.kernel if label == "kernel" else SIZES.get(label, self.profile.extents)
         size = next(self._cycles.setdefault(label, cycle(values)))
         base = low if label == "extent" and low == 0 else 0
         return min(high, max(low, base + size - (1 if low == 0 and label == "extent" else 0)))

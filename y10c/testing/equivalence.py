@@ -26,7 +26,7 @@ from y10c.testing.check import (
     judge,
 )
 from y10c.testing.instances import Case
-from y10c.testing.oracle import Problem, float32_problem, interface_of, meaning_problem
+from y10c.testing.oracle import Problem, float32_problem, interface_problem, meaning_problem
 
 SYMBOL_EXTENT = 2
 """What a symbolic extent is taken as where feeds are drawn."""
@@ -55,8 +55,9 @@ def assert_equivalent(
     Raises:
         RuleCheckError: They differ; the message says where and by how much.
     """
-    if interface_of(before) != interface_of(after):
-        raise RuleCheckError(f"the interface changed: {interface_of(before)} and {interface_of(after)}")
+    changed = interface_problem(before, after)
+    if changed is not None:
+        raise RuleCheckError(f"the interface changed: {changed.message}")
     rng = np.random.default_rng(seed)
     for _ in range(samples if feeds is None else 1):
         drawn = feeds if feeds is not None else {v.name: _random(v, rng) for v in before.inputs}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from y10c.ir.types import DType, TensorType
 from y10c.ir.value import Op, Value
+from y10c.ops.infer import infer_types
 from y10c.ops.sample import Draw
 from y10c.rewrite.rewriter import Rewriter
 from y10c.testing.invert import Example
@@ -19,16 +20,19 @@ class Hazard:
     Args:
         name: As reports show it.
         apply: Changes the example; returns whether it could.
+        rarity: One example in so many is put into it.
     """
 
     name: str
     apply: Callable[[Draw, Example], bool]
+    rarity: int = 4
 
 
 def add_hazards(draw: Draw, example: Example) -> None:
     """Put an example into none, one or several of the contexts; none is the simplest."""
     for hazard in HAZARDS:
-        if draw.integer(0, 3, hazard.name) == 3 and hazard.apply(draw, example):
+        last = hazard.rarity - 1
+        if draw.integer(0, last, hazard.name) == last and hazard.apply(draw, example):
             example.contexts.append(hazard.name)
 
 
@@ -92,6 +96,60 @@ def _twin(draw: Draw, example: Example) -> bool:
     return True
 
 
+def _extent_is_unknown(draw: Draw, example: Example) -> bool:
+    """An extent of an input becomes a symbol, or nothing is said of it."""
+    ranked = [v for v in example.graph.inputs if example.static(v).rank]
+    if not ranked:
+        return False
+    value = draw.choice(ranked, "input")
+    dims: list[int | str | None] = list(example.static(value).static_shape)
+    dims[draw.integer(0, len(dims) - 1, "axis")] = draw.choice(("N", None), "extent")
+    return _retyped(example, value, example.static(value).with_(shape=tuple(dims)))
+
+
+def _rank_is_unknown(draw: Draw, example: Example) -> bool:
+    """Not even the rank of an input is known."""
+    if not example.graph.inputs:
+        return False
+    value = draw.choice(example.graph.inputs, "input")
+    return _retyped(example, value, TensorType(example.static(value).dtype, None))
+
+
+def _type_is_unknown(draw: Draw, example: Example) -> bool:
+    """What an op reads comes from another op, of whose result nothing is known."""
+    ops = (example.root, *example.inner)
+    places = [(op, i) for op in ops for i, v in enumerate(op.operands) if v in example.graph.inputs]
+    if not places:
+        return False
+    op, index = draw.choice(places, "operand")
+    rewriter = Rewriter(example.graph)
+    with rewriter.before(example.graph._first):
+        unknown = rewriter.op["Identity"](op.operands[index], _types=(None,), _location="unknown")
+    for other, place in places:
+        if other.operands[place] is op.operands[index] and other is not op:
+            rewriter.set_operand(other, place, unknown)
+    rewriter.set_operand(op, index, unknown)
+    _infer_again(example)
+    return True
+
+
+def _retyped(example: Example, value: Value, type: TensorType) -> bool:
+    example.types.setdefault(value, value.tensor_type)
+    value.type = type
+    _infer_again(example)
+    return True
+
+
+def _infer_again(example: Example) -> None:
+    """The types that follow from what is known of the inputs now."""
+    for op in example.graph.ops:
+        if op.location == "unknown":
+            continue
+        found = infer_types(op.name, op.operands, op.attrs, len(op.results), op.version)
+        for result, type in zip(op.results, found, strict=True):
+            result.type = type
+
+
 HAZARDS = (
     Hazard("an inner value is read elsewhere", _inner_is_read),
     Hazard("an inner value is a graph output", _inner_is_output),
@@ -101,6 +159,9 @@ HAZARDS = (
     Hazard("an input is an output", _input_is_output),
     Hazard("an operand is shared", _operand_is_shared),
     Hazard("the root has a twin", _twin),
+    Hazard("an extent is not known", _extent_is_unknown, 8),
+    Hazard("a rank is not known", _rank_is_unknown, 16),
+    Hazard("a type is not known", _type_is_unknown, 16),
 )
 """Every context, in the order in which they are applied."""
 

@@ -1,8 +1,8 @@
 """Numbers that a rule's own code compares with, so that its conditions are met more often than by chance.
 
 `np.float32(m.gate.alpha) != np.float32(1 / 6)` says that `alpha` should sometimes be 1/6, and so does
-`is_number(m.ROOT, sqrt(2))` of `ROOT`. Numbers of the code under test as a dictionary for its inputs are an idea
-of fuzzers (Zalewski, AFL dictionaries).
+`is_number(m.ROOT, sqrt(2))` of `ROOT`. Numbers of the code under test as a dictionary for its inputs are an
+idea of fuzzers (Zalewski, AFL dictionaries).
 """
 
 from __future__ import annotations

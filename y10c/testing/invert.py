@@ -9,7 +9,7 @@ is that of Fetscher et al., "Making Random Judgments" (ESOP 2015).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,7 @@ class Example:
         inner: The other ops of the pattern.
         domains: What each graph input may hold.
         contexts: The adversarial contexts that it was put into.
+        types: What inputs are fed with, where the graph says less of them.
     """
 
     graph: Graph
@@ -63,10 +64,15 @@ class Example:
     inner: list[Op]
     domains: dict[Value, Domain]
     contexts: list[str] = field(default_factory=list)
+    types: dict[Value, TensorType] = field(default_factory=dict)
 
     def feeds(self, draw: Draw) -> dict[str, Array]:
         """Data for every graph input, from its domain."""
-        return {v.name: draw.array(v.tensor_type, self.domains.get(v, ANY)) for v in self.graph.inputs}
+        return {v.name: draw.array(self.static(v), self.domains.get(v, ANY)) for v in self.graph.inputs}
+
+    def static(self, value: Value) -> TensorType:
+        """The type of what an input is fed with."""
+        return self.types.get(value) or value.tensor_type
 
 
 class Inverter:
@@ -253,8 +259,11 @@ class Inverter:
         return getattr(self, f"_from_{source}")(part.name, given)  # type: ignore[no-any-return]
 
     def constant(self, name: str, given: Given) -> Value:
-        """A constant of a type, its numbers drawn from its domain."""
-        array = self.draw.array(given.type, given.domain)
+        """A constant of a type, its numbers drawn from its domain, and now and then with a forbidden zero."""
+        domain = given.domain
+        if domain.nonzero and self.draw.integer(0, 7, "zero") == 7:
+            domain = replace(domain, nonzero=False)
+        array = self.draw.array(given.type, domain)
         if given.dtype is DType.f32:
             array = array.astype(np.float64)
         hint = self._hint(name) if name in self.hints else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 
@@ -37,8 +39,8 @@ class Problem:
     """What does not hold.
 
     Args:
-        kind: `crash`, `cycle`, `verify`, `interface`, `text`, `float64`, `int8`, `cost`, `fixpoint` or
-            `float32`.
+        kind: `crash`, `cycle`, `verify`, `interface`, `text`, `constant`, `float64`, `int8`, `cost`,
+            `fixpoint` or `float32`.
         message: One sentence with the numbers.
     """
 
@@ -49,17 +51,40 @@ class Problem:
         return f"{self.kind}: {self.message}"
 
 
-def interface_of(graph: Graph) -> tuple[tuple[str, str, tuple[object, ...]], ...]:
+def interface_of(graph: Graph) -> tuple[tuple[str, str, tuple[object, ...] | None], ...]:
     """Names, element types and shapes of inputs and outputs, in order."""
     outputs = zip(graph.output_names, graph.outputs, strict=True)
     named = [*((f"input {v.name}", v) for v in graph.inputs), *((f"output {n}", v) for n, v in outputs)]
     return tuple((name, *_kind(value)) for name, value in named)
 
 
-def _kind(value: Value) -> tuple[str, tuple[object, ...]]:
+def _kind(value: Value) -> tuple[str, tuple[object, ...] | None]:
     if not isinstance(value.type, TensorType):
-        return str(value.type), ()
-    return value.type.dtype.name, value.type.shape or ()
+        return str(value.type), None
+    return value.type.dtype.name, value.type.shape
+
+
+def interface_problem(before: Graph, after: Graph) -> Problem | None:
+    """The first input or output whose name, place or type changed; more may be known of a type now."""
+    old, new = interface_of(before), interface_of(after)
+    for a, b in zip_longest(old, new):
+        if a is None or b is None or a[0] != b[0] or not _refines(b[1:], a[1:]):
+            return Problem("interface", f"{a} became {b}")
+    return None
+
+
+def _refines(new: tuple[Any, ...], old: tuple[Any, ...]) -> bool:
+    """True where the two can be one type; an extent may also be known less well, as a Slice makes it."""
+    (kind, shape), (was_kind, was) = new, old
+    if "None" in (kind, was_kind):
+        return True
+    if kind != was_kind or was is None or shape is None:
+        return bool(kind == was_kind)
+    return len(shape) == len(was) and all(map(_may_be, shape, was))
+
+
+def _may_be(new: object, old: object) -> bool:
+    return new == old or not (isinstance(new, int) and isinstance(old, int))
 
 
 def structure_problem(before: Graph, after: Graph) -> Problem | None:
@@ -68,12 +93,9 @@ def structure_problem(before: Graph, after: Graph) -> Problem | None:
         verify(after)
     except Y10cError as error:
         return Problem("verify", error.message)
-    old, new = interface_of(before), interface_of(after)
-    if old != new:
-        changed = next(
-            (f"{a} became {b}" for a, b in zip(old, new, strict=False) if a != b), f"{old} / {new}"
-        )
-        return Problem("interface", changed)
+    problem = interface_problem(before, after)
+    if problem is not None:
+        return problem
     side: dict[str, Tensor] = {}
     try:
         found = difference(after, parse_graph(print_graph(after, side), side))
@@ -83,17 +105,30 @@ def structure_problem(before: Graph, after: Graph) -> Problem | None:
 
 
 def cost_problem(before: Graph, after: Graph) -> Problem | None:
-    """More heavy ops than before and more work: a value that others read too is now computed twice.
+    """More multiplications than before: a value that others read too is computed twice, or a product grew.
 
-    One op cut into several that do its work together is no problem.
+    One op cut into several that do its work together is no problem. Where extents are open, ops count.
     """
+    work, more = known_macs(before), known_macs(after)
+    if work is not None and more is not None:
+        grown = f"{work} multiplications of convolutions and matrix products became {more}"
+        return Problem("cost", grown) if more > work else None
     old, new = (Counter(op.name for op in g.walk() if op.name in HEAVY) for g in (before, after))
     if new.total() <= old.total():
         return None
-    work = [known_macs(graph) for graph in (before, after)]
-    if work[0] is not None and work[1] is not None and work[1] <= work[0]:
-        return None
     return Problem("cost", f"{old.total()} convolutions and matrix products became {new.total()}")
+
+
+def constant_problem(before: Graph, after: Graph) -> Problem | None:
+    """A constant that is not a number, although all were before."""
+    if _all_finite(before) and not _all_finite(after):
+        return Problem("constant", "a constant is not finite")
+    return None
+
+
+def _all_finite(graph: Graph) -> bool:
+    arrays = [np.asarray(v.numpy()) for v in graph.constants]
+    return all(np.isfinite(a).all() for a in arrays if a.dtype.kind == "f")
 
 
 def meaning_problem(

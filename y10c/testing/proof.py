@@ -82,6 +82,7 @@ class _Prover:
     cases: list[str] = field(default_factory=list)
     method: str = "symbolic"
     numbers: bool = False
+    obstacle: str = ""
     fired: set[tuple[str, bool]] = field(default_factory=set)
 
     def run(self) -> None:
@@ -111,7 +112,7 @@ class _Prover:
     def missing(self) -> str:
         """What the cases do not cover yet; empty where they suffice."""
         if not self.cases:
-            return "it does not fire on the shapes of a proof"
+            return self.obstacle or "it does not fire on the shapes of a proof"
         optional = {p.name for p in self.rule.pattern.walk() if isinstance(p, Var) and p.is_optional}
         for name, present in product(sorted(optional), (False, True)):
             if (f"{PRESENT}{name}", present) not in self.fired:
@@ -137,6 +138,7 @@ class _Prover:
     def proved(self, example: Example) -> bool:
         before = example.graph.clone()
         if _quantizes(before) and not _is_single_bytes(before):
+            self.obstacle = "it rounds, and does not work element by element on one or two 8-bit inputs"
             return False
         if rewrite(example.graph, [self.rule]).applied[self.rule.name] == 0:
             return False
@@ -167,7 +169,9 @@ class _SymbolicInverter(Inverter):
         lone = self.numbers and given.type.elements == 1
         if hint is not None or lone or given.dtype is not DType.f32:
             array = self.draw.array(given.type, given.domain)
-            return self.rewriter.const(array if hint is None else np.full_like(array, hint))
+            if hint is None or given.dtype is not DType.f32:
+                return self.rewriter.const(array if hint is None else np.full_like(array, hint))
+            return self.graph.constant(ExactTensor(np.full(given.shape, hint, np.float64)))
         domain = given.domain
         array = symbols(f"{name}_", given.shape, positive=domain.low > 0, nonzero=domain.nonzero)
         return self.graph.constant(ExactTensor(array))
