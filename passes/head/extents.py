@@ -69,14 +69,18 @@ class Extents:
 
 
 def input_extent(value: Value) -> Extent | None:
-    """Height and width of a graph input, NCHW; assumed where they are open."""
+    """Height and width of a graph input, assumed where open; NHWC where only that has few channels."""
     shape = value.shape
     if shape is None or len(shape) != 4:
         return None
-    height, width = (
-        d if isinstance(d, int) and d > 0 else a for d, a in zip(shape[2:], ASSUMED, strict=True)
-    )
+    channels_last = shape[1] not in _CHANNELS and shape[3] in _CHANNELS
+    sides = shape[1:3] if channels_last else shape[2:]
+    height, width = (d if isinstance(d, int) and d > 0 else a for d, a in zip(sides, ASSUMED, strict=True))
     return height, width
+
+
+_CHANNELS = (1, 3)
+"""Channels of pictures."""
 
 
 def _windowed(op: Op, extent: Extent) -> Extent | None:

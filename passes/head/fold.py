@@ -12,14 +12,14 @@ from y10c.errors import ModelError, UnknownNameError
 from y10c.ir.graph import Graph
 from y10c.passes.head.e2e import fold_e2e
 from y10c.passes.head.raw import fold_raw
-from y10c.passes.head.recognize import Head, decode_tail, recognize
+from y10c.passes.head.recognize import Head, decode_tail, find_head, recognize
 from y10c.passes.head.trial import decodes_like_yolo
 from y10c.quant.plan import Tail
 from y10c.rewrite.passes import Pass, PassContext
 from y10c.rewrite.rewriter import Rewriter
 
 NAME = "fold-head"
-MODES = ("raw", "e2e", "keep")
+MODES = ("auto", "raw", "e2e", "keep")
 
 NO_HEAD = "no detection head was recognised, so the outputs stay as they are"
 OTHER_DECODING = "what looks like a YOLO head decodes its logits otherwise, so the outputs stay as they are"
@@ -33,21 +33,23 @@ def fold_head(graph: Graph, mode: str = "raw", rewriter: Rewriter | None = None)
 
     `raw` gives class and box logits of each scale, NHWC, as outputs `cls8, box8, cls16 …`. `e2e` keeps
     `[batch, 300, 6]` (x1, y1, x2, y2 in pixels, score, class), but ranks logits first and decodes only what
-    survives. `keep` changes nothing. The branch that is not kept is dropped with all that only feeds it.
+    survives. `keep` changes nothing; `auto` is `raw` where there is a head, and quiet where there is none.
+    The branch that is not kept is dropped with all that only feeds it.
     The description is also left in the graph's metadata.
 
     Args:
         graph: The graph, changed in place; left as it is where no head is recognised.
-        mode: `raw`, `e2e` or `keep`.
+        mode: `auto`, `raw`, `e2e` or `keep`.
         rewriter: Through which to change it.
 
     Raises:
         UnknownNameError: There is no such mode.
-        ModelError: `e2e` for an input of open extents.
+        ModelError: `e2e` for an input of open extents; a head whose parts cannot be told apart.
     """
     if mode not in MODES:
         raise UnknownNameError("head", mode, list(MODES))
-    head = recognize(graph)
+    mode = "raw" if mode == "auto" else mode
+    head = recognize(graph) if mode == "keep" else find_head(graph)
     if head is None:
         return HeadInfo("none", notes=(NO_HEAD,))
     done, notes = _agreed(head, mode)
@@ -67,13 +69,15 @@ _FOLDS: dict[str, Callable[[Rewriter, Head], None]] = {"raw": fold_raw, "e2e": f
 
 def _agreed(head: Head, mode: str) -> tuple[str, tuple[str, ...]]:
     """What is done for a wish, and what to say about it."""
-    if mode == "e2e":
-        if head.branch == "one2many":
-            return "raw", (NO_ONE2ONE, CALLERS_NMS)
-        if not head.static:
-            raise ModelError("the anchors of an input of open extents are not known", code="Y3004")
-        return "e2e", (ASSUMED_ONE2ONE,) if head.branch == "unknown" else ()
-    return mode, (CALLERS_NMS,) if mode == "raw" and head.branch == "one2many" else ()
+    if mode == "e2e" and head.branch == "one2many":
+        return "raw", (NO_ONE2ONE, CALLERS_NMS, *head.assumed)
+    if mode == "e2e" and not head.static:
+        raise ModelError("the anchors of an input of open extents are not known", code="Y3004")
+    if mode == "e2e" and head.branch == "unknown":
+        return mode, (ASSUMED_ONE2ONE, *head.assumed)
+    if mode == "raw" and head.branch == "one2many":
+        return mode, (CALLERS_NMS, *head.assumed)
+    return mode, head.assumed
 
 
 def describe(graph: Graph, head: Head, mode: str = "keep") -> HeadInfo:
@@ -112,7 +116,10 @@ def _rows(graph: Graph) -> int:
 
 @dataclass(frozen=True)
 class FoldHead(Pass):
-    """Fold a YOLO detection head: to logits (`raw`), to ranking before decoding (`e2e`), or not (`keep`)."""
+    """Fold a YOLO detection head: to logits (`raw`), to ranking before decoding (`e2e`), or not (`keep`).
+
+    `auto` is `raw` for detectors, and has nothing to say to other networks.
+    """
 
     name: ClassVar[str] = NAME
 
@@ -123,12 +130,8 @@ class FoldHead(Pass):
         info = fold_head(graph, self.mode, Rewriter(graph, context.listeners, by=self.name))
         context.tables[HeadInfo] = info
         context.tables[Tail] = Tail(decode_tail(graph))
-        if info.mode != self.mode or not info.found:
-            self._report(info, graph)
-        else:
+        if info.found and info.mode == ("raw" if self.mode == "auto" else self.mode):
             context.applied[self.name] += 1
-
-    def _report(self, info: HeadInfo, graph: Graph) -> None:
-        if self.mode != "keep":
+        elif self.mode != "keep" and (self.mode, info.notes) != ("auto", (NO_HEAD,)):
             where = None if graph.info.path is None else str(graph.info.path)
             warn("Y5006", info.notes[0], where=where, help="y10c info MODEL shows what is recognised")

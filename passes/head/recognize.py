@@ -11,11 +11,26 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from y10c.errors import ModelError
 from y10c.ir.graph import Graph
 from y10c.ir.value import Op, Value
 from y10c.passes.head.extents import Extents, input_extent
 from y10c.passes.head.roles import PLAIN, class_convs
 from y10c.rewrite.rewriter import reads
+
+SUPPRESSORS = frozenset(("NonMaxSuppression", "EfficientNMS_TRT", "BatchedNMSDynamic_TRT", "BatchedNMS_TRT"))
+"""Ops that suppress boxes, of ONNX and of TensorRT's plugins."""
+
+BRANCHES_MIXED = (
+    "the head has two branches of one structure, and the outputs' order does not tell which is one-to-one"
+)
+BRANCHES_BY_ORDER = (
+    "both branches end in logits: as in training graphs, the later outputs were taken as one-to-one"
+)
+LOGITS_BY_ORDER = (
+    "nothing tells class and box logits apart: of each scale the first output was taken as the class"
+)
+KEEP_OR_CUT = "export one branch alone, or pass --head keep"
 
 Kind = Literal["e2e", "dual", "eval", "one2many", "nms", "raw"]
 Branch = Literal["one2one", "one2many", "unknown"]
@@ -56,6 +71,7 @@ class Head:
         input_size: Height and width of the input.
         static: Whether the input's extents are numbers.
         tail: The ops behind the convolutions, and those that only feed them.
+        assumed: What only the order of the outputs tells, one sentence each.
     """
 
     kind: Kind
@@ -69,6 +85,7 @@ class Head:
     input_size: tuple[int, int]
     static: bool
     tail: frozenset[Op]
+    assumed: tuple[str, ...] = ()
 
     @property
     def boundary(self) -> tuple[Value, ...]:
@@ -91,6 +108,18 @@ class Cone:
 
 def recognize(graph: Graph) -> Head | None:
     """The detection head of a graph, or None where there is none that is understood."""
+    try:
+        return find_head(graph)
+    except ModelError:
+        return None
+
+
+def find_head(graph: Graph) -> Head | None:
+    """The detection head of a graph, or None where there is none.
+
+    Raises:
+        ModelError: There is one, but nothing tells which of its parts is which.
+    """
     source = next((v for v in graph.inputs if v.shape is not None and len(v.shape) == 4), None)
     size = None if source is None else input_extent(source)
     if source is None or size is None:
@@ -100,9 +129,11 @@ def recognize(graph: Graph) -> Head | None:
     counts = {len(convs) for convs in by_extent.values()}
     if len(by_extent) < 2 or counts not in ({2}, {4}):
         return None
-    choice = _choose(graph, cones, by_extent)
-    scales = _scales(choice, size)
-    return None if scales is None else _described(graph, choice, scales, source, size)
+    choice = _choose(cones, by_extent)
+    classes, told = class_convs(list(choice.pairs.values()), [op for op in graph.ops if op in choice.ops])
+    scales = _scales(choice, classes, size)
+    assumed = (*choice.assumed, *([] if told else [LOGITS_BY_ORDER]))
+    return None if scales is None else _described(graph, choice, scales, source, size, assumed)
 
 
 def decode_tail(graph: Graph) -> set[Op]:
@@ -179,69 +210,77 @@ class _Choice:
     others: bool
     ops: frozenset[Op]
     branch: Branch
+    assumed: tuple[str, ...] = ()
 
 
-def _choose(graph: Graph, cones: Sequence[Cone], by_extent: Mapping[tuple[int, int], list[Op]]) -> _Choice:
+def _choose(cones: Sequence[Cone], by_extent: Mapping[tuple[int, int], list[Op]]) -> _Choice:
     if len(next(iter(by_extent.values()))) == 2:
         ops = frozenset(op for cone in cones for op in cone.ops)
         return _Choice(by_extent, tuple(range(len(cones))), False, ops, _branch(ops))
     whole = [i for i, cone in enumerate(cones) if len(cone.convs) == 2 * len(by_extent)]
     if whole:
-        best = max(whole, key=lambda i: (_branch(cones[i].ops) == "one2one", -i))
+        branches = {i: _branch(cones[i].ops) for i in whole}
+        best = max(whole, key=lambda i: (_PREFERRED.index(branches[i]), -i))
         keep = set(cones[best].convs)
         pairs = {e: [c for c in convs if c in keep] for e, convs in by_extent.items()}
-        return _Choice(pairs, (best,), True, cones[best].ops, _branch(cones[best].ops))
-    return _chosen_by_order(graph, cones, by_extent)
+        beside = branches[best] == "unknown" and "one2many" in branches.values()
+        branch: Branch = "one2one" if beside else branches[best]
+        return _Choice(pairs, (best,), True, cones[best].ops, branch)
+    return _chosen_by_order(cones, by_extent)
 
 
-def _chosen_by_order(
-    graph: Graph, cones: Sequence[Cone], by_extent: Mapping[tuple[int, int], list[Op]]
-) -> _Choice:
-    """Two branches of the same structure: exporters put the one-to-many branch first, we put it last."""
-    ours = all(v.producer is not None and v.producer.name == "Transpose" for v in graph.outputs)
-    part = slice(0, 2) if ours else slice(2, 4)
-    pairs = {extent: convs[part] for extent, convs in by_extent.items()}
-    keep = {c for convs in pairs.values() for c in convs}
-    outputs = tuple(i for i, cone in enumerate(cones) if keep & set(cone.convs))
+_PREFERRED: tuple[Branch, ...] = ("one2many", "unknown", "one2one")
+
+
+def _chosen_by_order(cones: Sequence[Cone], by_extent: Mapping[tuple[int, int], list[Op]]) -> _Choice:
+    """Two branches of one structure: training graphs return the one-to-many branch first.
+
+    Source: the forward passes of YOLOv10 and of ultralytics' end-to-end heads.
+
+    Raises:
+        ModelError: The outputs of the branches are mixed.
+    """
+    half = len(cones) // 2
+    parts = [{c for cone in part for c in cone.convs} for part in (cones[:half], cones[half:])]
+    apart = len(cones) % 2 == 0 and not parts[0] & parts[1]
+    if not apart or any(len(parts[1] & set(convs)) != 2 for convs in by_extent.values()):
+        raise ModelError(BRANCHES_MIXED, code="Y3003", help=KEEP_OR_CUT)
+    pairs = {extent: [c for c in convs if c in parts[1]] for extent, convs in by_extent.items()}
+    outputs = tuple(range(half, len(cones)))
     ops = frozenset(op for i in outputs for op in cones[i].ops)
-    return _Choice(pairs, outputs, True, ops, "one2one")
+    return _Choice(pairs, outputs, True, ops, "one2one", (BRANCHES_BY_ORDER,))
 
 
 def _branch(ops: Collection[Op]) -> Branch:
     """Only a one-to-one head selects by rank alone; only a one-to-many head gives centers and sizes."""
     names = _names(ops)
-    if "NonMaxSuppression" in names:
+    if names & SUPPRESSORS:
         return "one2many"
     if "TopK" in names:
         return "one2one"
-    if "Sigmoid" not in names:
-        return "unknown"
-    return "one2many" if _halves(ops) else "one2one"
+    return "one2many" if "Sigmoid" in names and _halves(ops) else "unknown"
 
 
 def _names(ops: Iterable[Op]) -> set[str]:
     """Names of ops, those of nested graphs included."""
-    nested = (inner.name for op in ops for graph in op.graphs for inner in graph.walk())
-    return {*(op.name for op in ops), *nested}
+    nested = (inner.kind for op in ops for graph in op.graphs for inner in graph.walk())
+    return {*(op.kind for op in ops), *nested}
 
 
 def _halves(ops: Collection[Op]) -> bool:
     """Whether something is halved, as centers are."""
-    for op in ops:
-        if op.name in ("Div", "Mul"):
-            factor = next((v for v in op.operands if v is not None and v.is_constant), None)
-            half = 2.0 if op.name == "Div" else 0.5
-            if factor is not None and factor.numpy().size == 1 and float(factor.numpy().item()) == half:
-                return _is_float(op)
-    return False
+    return any(_is_half(op) for op in ops)
 
 
-def _is_float(op: Op) -> bool:
-    return op.result.type is not None and op.result.tensor_type.dtype.is_float
+def _is_half(op: Op) -> bool:
+    half = {"Div": 2.0, "Mul": 0.5}.get(op.name)
+    factors = [v for v in op.operands if v is not None and v.is_constant] if half is not None else []
+    if len(factors) != 1 or not factors[0].tensor_type.dtype.is_float:
+        return False
+    return factors[0].numpy().size == 1 and float(factors[0].numpy().item()) == half
 
 
-def _scales(choice: _Choice, size: tuple[int, int]) -> tuple[Scale, ...] | None:
-    classes = class_convs(list(choice.pairs.values()), choice.ops)
+def _scales(choice: _Choice, classes: Collection[Op], size: tuple[int, int]) -> tuple[Scale, ...] | None:
     found = []
     for extent, (a, b) in choice.pairs.items():
         stride = size[0] // extent[0]
@@ -261,7 +300,12 @@ def channels(conv: Op) -> int:
 
 
 def _described(
-    graph: Graph, choice: _Choice, scales: tuple[Scale, ...], source: Value, size: tuple[int, int]
+    graph: Graph,
+    choice: _Choice,
+    scales: tuple[Scale, ...],
+    source: Value,
+    size: tuple[int, int],
+    assumed: tuple[str, ...],
 ) -> Head | None:
     reg_max = channels(scales[0].box) // 4
     names = _names(choice.ops)
@@ -272,6 +316,7 @@ def _described(
     rows = (graph.outputs[choice.outputs[0]].shape or ()) if kind in ("e2e", "eval") else ()
     return Head(
         kind=kind,
+        assumed=assumed,
         branch=choice.branch,
         scales=scales,
         classes=channels(scales[0].cls),
@@ -286,13 +331,17 @@ def _described(
 
 
 def _kind(names: Collection[str], choice: _Choice) -> Kind:
-    if "NonMaxSuppression" in names:
+    if SUPPRESSORS & set(names):
         return "nms"
-    if "Sigmoid" not in names:
+    if "Sigmoid" not in names or _JUST_MOVED.issuperset(names):
         return "dual" if choice.others else "raw"
-    if choice.others or (choice.branch == "one2one" and "TopK" not in names):
+    if choice.others or (choice.branch != "one2many" and "TopK" not in names):
         return "eval"
     return "e2e" if "TopK" in names else "one2many"
+
+
+_JUST_MOVED = PLAIN | {"Concat", "Split", "Slice", "Sigmoid", "ReduceMax"}
+"""Logits, or the scores made of them, that leave the network with nothing decoded."""
 
 
 def _rows(shape: Sequence[int | str | None]) -> int:

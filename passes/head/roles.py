@@ -16,12 +16,12 @@ USUAL_BOX_CHANNELS = 64
 """Four sides of 16 bins (arXiv 2006.04388), in every published network of this family."""
 
 
-def class_convs(pairs: Sequence[Sequence[Op]], tail: Collection[Op]) -> set[Op]:
-    """The convolution of each pair whose result is class logits.
+def class_convs(pairs: Sequence[Sequence[Op]], tail: Sequence[Op]) -> tuple[set[Op], bool]:
+    """The convolution of each pair whose result is class logits, and whether more than their order tells so.
 
     Args:
-        pairs: Two convolutions a scale.
-        tail: The ops behind them.
+        pairs: Two convolutions a scale, in the order of the outputs.
+        tail: The ops behind them, in the order of the graph.
     """
     convs = {conv for pair in pairs for conv in pair}
     for name in CLASS_READERS:
@@ -29,8 +29,9 @@ def class_convs(pairs: Sequence[Sequence[Op]], tail: Collection[Op]) -> set[Op]:
         entries = [(value, _reached(value, convs)) for value in values]
         found = [_read_by(pair, entries, tail) for pair in pairs]
         if None not in found:
-            return {conv for conv in found if conv is not None}
-    return {_by_branch(pair, tail) for pair in pairs}
+            return {conv for conv in found if conv is not None}, True
+    told = [_by_branch(pair, tail) for pair in pairs]
+    return {found or pair[0] for found, pair in zip(told, pairs, strict=True)}, None not in told
 
 
 def _read_by(pair: Sequence[Op], entries: Sequence[tuple[Value, set[Op]]], tail: Collection[Op]) -> Op | None:
@@ -90,10 +91,11 @@ def _part(value: Value) -> int:
     return 1
 
 
-def _by_branch(pair: Sequence[Op], tail: Collection[Op]) -> Op:
+def _by_branch(pair: Sequence[Op], tail: Collection[Op]) -> Op | None:
     """Bare logits: the branches in front of them differ.
 
     Class branches are depthwise-separable from YOLOv10 on; before that, box branches are the narrower ones.
+    Logits that are concatenated have the box first. None where none of it tells.
     """
     first, second = pair
     depthwise = [_has_depthwise(conv) for conv in pair]
@@ -103,14 +105,14 @@ def _by_branch(pair: Sequence[Op], tail: Collection[Op]) -> Op:
     fits = [width % 4 == 0 for width in widths]
     if fits[0] != fits[1]:
         return second if fits[0] else first
-    usual = [width == USUAL_BOX_CHANNELS for width in widths]
-    if usual[0] != usual[1]:
-        return second if usual[0] else first
     inputs = [_width(conv, 1) for conv in pair]
     if inputs[0] != inputs[1]:
         return second if inputs[0] < inputs[1] else first
+    usual = [width == USUAL_BOX_CHANNELS for width in widths]
+    if usual[0] != usual[1]:
+        return second if usual[0] else first
     joined = _concatenated(pair, tail)
-    return first if joined is None else joined[1]
+    return None if joined is None else joined[1]
 
 
 def _width(conv: Op, axis: int) -> int:

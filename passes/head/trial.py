@@ -1,18 +1,19 @@
 """Whether a tail that looks like YOLO's decodes like it: one run on made-up logits against our own decoding.
 
 Structure tells which convolutions are last; how the numbers behind them are used (the order of sides, anchors
-and scales, the offset of centers) could still differ in a network of another family.
+and scales, the offset of centers) could still differ in a network of another family. Tails are tried that end
+in rows of detections, or in boxes and scores of all anchors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from y10c.detect.decode import Detections, decode_raw
+from y10c.detect.decode import Detections, decode_anchors, decode_raw
 from y10c.detect.head_info import HeadInfo
 from y10c.ir.graph import Graph
 from y10c.ir.types import DType, TensorType
@@ -28,38 +29,59 @@ PIXELS, SCORE = 0.05, 1e-4
 
 
 def decodes_like_yolo(graph: Graph, head: Head, info: HeadInfo) -> bool | None:
-    """Run the tail alone; None where it cannot be run alone or does not end in rows of detections.
+    """Run the tail alone; None where it cannot be run alone or does not end in anything that is known.
 
     Args:
         graph: The graph, not changed.
         head: What was recognised in it.
         info: How we would decode the logits.
     """
-    rows = next(
-        (v for v in graph.outputs if v.shape is not None and v.shape[1:] == (head.detections, 6)), None
-    )
-    if rows is None or not head.detections or not head.static or graph.inputs[0].shape[:1] != (1,):  # type: ignore[index]
+    ends = _ends(graph, head)
+    if not ends or not head.static or graph.inputs[0].shape[:1] != (1,):  # type: ignore[index]
         return None
-    if any(op.name in ("QuantizeLinear", "DequantizeLinear") or op.graphs for op in head.tail):
+    if any(op.name in ("QuantizeLinear", "DequantizeLinear") or op.graphs for op in cone_of(ends).ops):
         return None
-    alone = _alone(graph, head, rows)
+    alone = _alone(graph, head, ends)
     if alone is None:
         return None
     logits = _logits(info)
     found = _run(alone, dict(zip((v.name for v in alone.inputs), logits, strict=True)))
     maps = [x.transpose(0, 2, 3, 1) for x in logits]
-    return _agree(found[0], decode_raw(maps, info, score=0.0))
+    if head.detections:
+        return _rows_agree(found[0][0], decode_raw(maps, info, score=0.0))
+    return _anchors_agree(found, decode_anchors(maps, info))
 
 
-def _alone(graph: Graph, head: Head, rows: Value) -> Graph | None:
-    """The tail as a graph from logits to rows; None where it reads anything else of the network."""
+def _ends(graph: Graph, head: Head) -> list[Value]:
+    """The output that holds rows, or those that hold boxes and scores of all anchors."""
+    if head.detections:
+        return [v for v in graph.outputs if (v.shape or ())[1:] == (head.detections, 6)][:1]
+    for widths in ((4 + head.classes,), (4, head.classes)):
+        found = [v for width in widths for v in _of_anchors(graph, head, width)]
+        if len(found) == len(widths):
+            return found
+    return []
+
+
+def _of_anchors(graph: Graph, head: Head, width: int) -> Iterator[Value]:
+    """The outputs of the head's branch that hold so many numbers for every anchor."""
+    anchors = sum(height * width for height, width in (s.extent for s in head.scales))
+    own = {value.producer for value in head.boundary}
+    for value in graph.outputs:
+        fits = (value.shape or ())[1:] in ((width, anchors), (anchors, width))
+        if fits and own.issuperset(cone_of([value]).convs):
+            yield value
+
+
+def _alone(graph: Graph, head: Head, ends: Sequence[Value]) -> Graph | None:
+    """The tail as a graph from logits to outputs; None where it reads anything else of the network."""
     made = Graph("tail")
     made.info.opsets = dict(graph.info.opsets)
     values: dict[Value, Value] = {}
     for number, (value, extent, width) in enumerate(_boundary(head)):
         values[value] = made.add_input(TensorType(DType.f32, (1, width, *extent)), f"logits{number}")
     rewriter = Rewriter(made)
-    needed = cone_of([rows]).ops & head.tail
+    needed = cone_of(ends).ops & head.tail
     for op in graph.ops:
         if op in needed:
             copied = _copied(op, values, rewriter)
@@ -67,7 +89,7 @@ def _alone(graph: Graph, head: Head, rows: Value) -> Graph | None:
                 return None
             rewriter.insert(copied)
             values.update(zip(op.results, copied.results, strict=True))
-    made.set_outputs([values[rows]], ["rows"])
+    made.set_outputs([values[v] for v in ends], [f"end{number}" for number in range(len(ends))])
     rewriter.erase_dead()
     return made
 
@@ -107,7 +129,7 @@ def _logits(info: HeadInfo) -> list[NDArray[np.float32]]:
     ]
 
 
-def _run(graph: Graph, feed: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+def _run(graph: Graph, feed: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -115,11 +137,23 @@ def _run(graph: Graph, feed: Mapping[str, NDArray[np.float32]]) -> NDArray[np.fl
     session: Any = onnxruntime.InferenceSession(
         graph.to_onnx().SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    rows: NDArray[np.float32] = session.run(None, dict(feed))[0]
-    return rows
+    return list(session.run(None, dict(feed)))
 
 
-def _agree(rows: NDArray[np.float32], ours: Detections) -> bool:
+def _anchors_agree(found: Sequence[NDArray[np.float32]], ours: tuple[NDArray[Any], NDArray[Any]]) -> bool:
+    """Boxes may be corners or centers and sizes, in pixels; scores follow them."""
+    corners, scores = ours
+    parts = [x[0] if len(x[0]) == len(scores) else x[0].T for x in found]
+    theirs = np.concatenate(parts, axis=1)
+    low, high = corners[:, :2], corners[:, 2:]
+    centers = np.concatenate([(low + high) / 2, high - low], axis=1)
+    boxes = theirs[:, :4]
+    return np.abs(theirs[:, 4:] - scores).max() <= SCORE and any(
+        np.abs(boxes - known).max() <= PIXELS for known in (corners, centers)
+    )
+
+
+def _rows_agree(rows: NDArray[np.float32], ours: Detections) -> bool:
     for row in rows[:COMPARED]:
         near = (
             (ours.classes == int(row[5]))

@@ -22,7 +22,7 @@ class J6(Target):
     name: ClassVar[str] = "j6"
     title: ClassVar[str] = "Horizon Journey 6 / RDK S100 (Nash BPU)"
     default_march: ClassVar[str] = "nash-e"
-    default_head: ClassVar[str] = "raw"
+    default_head: ClassVar[str] = "auto"
     files: ClassVar[Mapping[str, Path]] = data_files(__file__, "marches")
 
     def scheme(self) -> QuantScheme:

@@ -22,7 +22,7 @@ class X5(Target):
     name: ClassVar[str] = "x5"
     title: ClassVar[str] = "D-Robotics RDK X5 (Bayes-e BPU)"
     default_march: ClassVar[str] = "bayes-e"
-    default_head: ClassVar[str] = "raw"
+    default_head: ClassVar[str] = "auto"
     files: ClassVar[Mapping[str, Path]] = data_files(__file__, "marches")
 
     def scheme(self) -> QuantScheme:

@@ -83,9 +83,7 @@ def decode_raw(maps: Sequence[Array], info: HeadInfo, *, score: float = 0.25) ->
     Raises:
         DataError: The maps are not what the description says.
     """
-    _check(maps, info)
-    logits = np.concatenate([m.reshape(-1, info.classes) for m in maps[0::2]]).astype(np.float64)
-    sides = np.concatenate([m.reshape(-1, 4 * info.reg_max) for m in maps[1::2]])
+    logits, sides = _of_all_anchors(maps, info)
     best = logits.max(axis=1)
     order = np.argsort(-best, kind="stable")[:MOST_DETECTIONS]
     anchors = np.sort(order[_probability(best[order]) >= score])
@@ -95,6 +93,22 @@ def decode_raw(maps: Sequence[Array], info: HeadInfo, *, score: float = 0.25) ->
     rank, classes = np.divmod(pairs, info.classes)
     boxes = _boxes(sides[anchors].astype(np.float64), anchors, info)
     return Detections(boxes[rank], _probability(flat[pairs]), classes)
+
+
+def decode_anchors(maps: Sequence[Array], info: HeadInfo) -> tuple[Array, Array]:
+    """Corners `[anchors, 4]` in pixels and probabilities `[anchors, classes]` of every anchor.
+
+    Raises:
+        DataError: The maps are not what the description says.
+    """
+    logits, sides = _of_all_anchors(maps, info)
+    return _boxes(sides.astype(np.float64), np.arange(len(sides)), info), _probability(logits)
+
+
+def _of_all_anchors(maps: Sequence[Array], info: HeadInfo) -> tuple[Array, Array]:
+    _check(maps, info)
+    logits = np.concatenate([m.reshape(-1, info.classes) for m in maps[0::2]]).astype(np.float64)
+    return logits, np.concatenate([m.reshape(-1, 4 * info.reg_max) for m in maps[1::2]])
 
 
 def _check(maps: Sequence[Array], info: HeadInfo) -> None:

@@ -47,8 +47,8 @@ def yolov10(
     ========= ==============================================================================================
 
     Decoded boxes are corners (x1, y1, x2, y2) in the one-to-one head and center and size in the one-to-many
-    head, each as that head is deployed. `dual` adds the one-to-many head's outputs after the others:
-    `one2many_cls8` and so on with `raw`, else `output1`, decoded.
+    head, each as that head is deployed. `dual` adds the one-to-many head's outputs: `one2many_cls8` and so on
+    before the others with `raw`, as training graphs return them, else `output1`, decoded.
 
     Weights depend on the variant, the seed, the classes and the bins only; just the bias of the class
     logits also follows the number of anchors, so that a handful score above 0.25 at every size.
@@ -77,7 +77,8 @@ def yolov10(
     outputs: list[Tensor] = []
     for branch in ("one2one", "one2many") if heads == "dual" else (heads,):
         logits = head(tape, features, branch=BRANCHES[branch], classes=classes, reg_max=reg_max)
-        outputs += _finish(tape, logits, branch, output, first=not outputs)
+        made = _finish(tape, logits, branch, output, first=not outputs)
+        outputs = [*made, *outputs] if output == "raw" else [*outputs, *made]
     return _model(tape.writer, f"yolov10{variant}", image, outputs)
 
 

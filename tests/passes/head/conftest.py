@@ -116,8 +116,8 @@ def build(
     """A model that is nothing but a head.
 
     Args:
-        end: `e2e`, `center` (decoded for NMS), `nms` (with that op inside), `joined` (logits as the
-            training graph gives them) or `nchw` (logits of each convolution).
+        end: `e2e`, `center` (decoded for NMS), `corners` (decoded, no more), `nms` (with that op inside),
+            `joined` (logits as the training graph gives them) or `nchw` (logits of each convolution).
         distribution: Whether box sides go through softmax.
         joined: Whether class and box logits are concatenated first and split later; `scale` does so, and
             decodes, at each scale on its own.
@@ -248,6 +248,10 @@ def _center(tape: _Tape, *args: Any) -> list[str]:
     return [tape("Concat", *_decoded(tape, *args, center=True), axis=1)]
 
 
+def _corners(tape: _Tape, *args: Any) -> list[str]:
+    return [tape("Concat", *_decoded(tape, *args, center=False), axis=1)]
+
+
 def _nms(tape: _Tape, *args: Any) -> list[str]:
     boxes, scores = _decoded(tape, *args, center=True)
     moved = tape("Transpose", boxes, perm=[0, 2, 1])
@@ -274,6 +278,7 @@ def _nchw(tape: _Tape, maps: Any, *_: Any) -> list[str]:
 _ENDS: dict[str, Callable[..., list[str]]] = {
     "e2e": _e2e,
     "center": _center,
+    "corners": _corners,
     "nms": _nms,
     "joined": _training,
     "nchw": _nchw,

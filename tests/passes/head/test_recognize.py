@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import helper, parser
 
 import y10c
 from y10c.detect.head_info import METADATA_KEY, HeadInfo
@@ -157,6 +158,57 @@ def test_pass_warns_where_it_cannot_do_as_asked(make_head: Any) -> None:
     with collect() as warnings:
         FoldHead("e2e").run(y10c.load(make_head(end="center").model), PassContext())
     assert [w.code for w in warnings] == ["Y5006"]
+
+
+def test_other_networks_are_warned_of_only_where_a_head_was_asked_for() -> None:
+    text = '<ir_version: 8, opset_import: ["" : 17]> g (float[1,3] x) => (float[1,3] y) { y = Softmax(x) }'
+    for mode, expected in (("auto", []), ("keep", []), ("raw", ["Y5006"]), ("e2e", ["Y5006"])):
+        with collect() as warnings:
+            FoldHead(mode).run(y10c.load(parser.parse_model(text)), PassContext())
+        assert [w.code for w in warnings] == expected
+
+
+def test_a_detector_that_decodes_otherwise_is_warned_of_unasked(make_head: Any) -> None:
+    with collect() as warnings:
+        FoldHead("auto").run(y10c.load(make_head(offset=0.0).model), PassContext())
+    assert [w.code for w in warnings] == ["Y5006"]
+
+
+@pytest.mark.parametrize("classes", [64, 4])
+def test_where_only_the_order_tells_the_logits_apart_that_is_said(make_head: Any, classes: int) -> None:
+    model = make_head(end="nchw", classes=classes, reg_max=classes // 4).model
+    info = fold_head(y10c.load(model), "raw")
+    assert any("nothing tells" in note for note in info.notes)
+    assert not fold_head(
+        y10c.load(make_head(end="joined", classes=classes, reg_max=classes // 4).model)
+    ).notes
+
+
+def test_corners_that_are_not_ranked_may_need_suppression(make_head: Any) -> None:
+    """Only ranking without suppression shows a one-to-one head."""
+    info = fold_head(y10c.load(make_head(end="corners", reg_max=16).model), "raw")
+    assert (info.kind, info.branch, info.needs_nms) == ("eval", "unknown", None)
+
+
+def test_a_head_of_two_classes_is_not_taken_for_one_with_centers(make_head: Any) -> None:
+    """Its row indices are divided by two."""
+    head = recognize(y10c.load(make_head(classes=2).model))
+    assert head is not None
+    assert (head.kind, head.branch) == ("e2e", "one2one")
+
+
+def test_an_input_with_channels_last_is_measured(make_head: Any) -> None:
+    model = make_head(end="nchw", reg_max=16).model
+    shape = model.graph.input[0].type.tensor_type.shape
+    for dim, extent in zip(shape.dim, (1, 32, 32, 3), strict=True):
+        dim.dim_value = extent
+    model.graph.input[0].name = "pixels"
+    moved = helper.make_node("Transpose", ["pixels"], ["images"], perm=[0, 3, 1, 2])
+    model.graph.node.insert(0, moved)
+    head = recognize(y10c.load(model))
+    assert head is not None
+    assert head.input_size == (32, 32)
+    assert [s.stride for s in head.scales] == [8, 16, 32]
 
 
 def test_a_tail_that_decodes_otherwise_is_left_alone(make_head: Any) -> None:
