@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from y10c.errors import InternalError
 from y10c.ir.attrs import Attrs
-from y10c.ir.types import Type
+from y10c.ir.types import DType, TensorType, Type
 from y10c.ir.value import Value
-from y10c.ops.onnx_schema import SchemaInference
+from y10c.ops.onnx_schema import SchemaInference, dtype_problem
 from y10c.ops.registry import find_spec
 from y10c.ops.spec import Inputs, check_arity
 
@@ -29,6 +29,8 @@ def infer_types(
     if spec is None or attrs_hold_graphs(attrs):
         return [None] * results
     problem = check_arity(spec, operands)
+    if problem is None and version is None:
+        problem = dtype_problem(name, tuple(map(_dtype, operands)))
     if problem is not None:
         raise BuildError(problem)
     inputs = Inputs(
@@ -45,6 +47,10 @@ def infer_types(
             # An operand without a type, as of an op of another domain, looks left out to onnx.
             return [None] * results
         raise BuildError(f"{name}: {error}") from error
+
+
+def _dtype(value: Value | None) -> DType | None:
+    return value.type.dtype if value is not None and isinstance(value.type, TensorType) else None
 
 
 def attrs_hold_graphs(attrs: Attrs) -> bool:

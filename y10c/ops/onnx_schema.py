@@ -67,12 +67,13 @@ def onnx_op(
     )
 
 
-def dtype_problem(name: str, dtypes: Sequence[DType | None]) -> str | None:
+@lru_cache(maxsize=4096)
+def dtype_problem(name: str, dtypes: tuple[DType | None, ...]) -> str | None:
     """A sentence that says why ONNX refuses operands of these element types, or None.
 
     Args:
         name: As `Op.name`; nothing is refused where ONNX has no such op.
-        dtypes: One per operand; None where one is left out.
+        dtypes: One per operand; None where one is left out or not known.
     """
     formals = _operand_types(name)
     bound: dict[str, DType] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -47,6 +48,7 @@ __all__ = [
     "NoInstance",
     "OpInstance",
     "Open",
+    "RandomDraw",
     "Request",
     "Sampler",
     "Slot",
@@ -75,6 +77,27 @@ class HypothesisDraw(Draw):
         """Integers that shrink towards 0."""
         need(size > 0 or not count, "nothing to choose from")
         return list(self._draw(st.lists(st.integers(0, size - 1), min_size=count, max_size=count)))
+
+
+class RandomDraw(Draw):
+    """Choices drawn at random, without shrinking; the same seed draws the same.
+
+    Args:
+        seed: Where the sequence of choices begins.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._random = Random(seed)
+
+    def integer(self, low: int, high: int, label: str = "") -> int:
+        """An integer, all alike."""
+        need(low <= high, f"nothing to choose from: {label}")
+        return self._random.randint(low, high)
+
+    def indices(self, count: int, size: int) -> Sequence[int]:
+        """Integers, all alike."""
+        need(size > 0 or not count, "nothing to choose from")
+        return [self._random.randrange(size) for _ in range(count)]
 
 
 def draw_instance(draw: Draw, name: str, request: Request | None = None) -> OpInstance:
@@ -112,7 +135,7 @@ def _check_kept(instance: OpInstance, request: Request) -> None:
 
 def _check_valid(spec: OpSpec, instance: OpInstance) -> None:
     """Give up where given operands lead to something that is no valid op."""
-    present = [None if o is None else o.dtype for o in instance.operands]
+    present = tuple(None if o is None else o.dtype for o in instance.operands)
     problem = dtype_problem(spec.name, present)
     need(problem is None, problem or "")
     inputs = Inputs(

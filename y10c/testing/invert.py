@@ -57,6 +57,7 @@ class Example:
         domains: What each graph input may hold.
         contexts: The adversarial contexts that it was put into.
         types: What inputs are fed with, where the graph says less of them.
+        forms: What was chosen of what the pattern leaves open: alternatives, names, optional operands.
     """
 
     graph: Graph
@@ -65,6 +66,7 @@ class Example:
     domains: dict[Value, Domain]
     contexts: list[str] = field(default_factory=list)
     types: dict[Value, TensorType] = field(default_factory=dict)
+    forms: frozenset[str] = frozenset()
 
     def feeds(self, draw: Draw) -> dict[str, Array]:
         """Data for every graph input, from its domain."""
@@ -95,6 +97,7 @@ class Inverter:
         self.domains: dict[Value, Domain] = {}
         self.made: dict[str, Op] = {}
         self.results: dict[str, int] = {}
+        self.forms: set[str] = set()
 
     def example(self, pattern: Pattern) -> Example:
         """A graph with one match of the pattern, whose results are the graph's outputs.
@@ -111,7 +114,7 @@ class Inverter:
         root = self._any_op(pattern) if isinstance(pattern, AnyOp) else self._root(pattern)
         inner = [op for op in self.made.values() if op is not root]
         self.graph.set_outputs(root.results, [f"out{i}" for i in range(len(root.results))])
-        return Example(self.graph, root, inner, self.domains)
+        return Example(self.graph, root, inner, self.domains, forms=frozenset(self.forms))
 
     # --- ops ---
 
@@ -124,6 +127,7 @@ class Inverter:
     def _chosen(self, pattern: Pattern) -> Pattern:
         while isinstance(pattern, AnyOf):
             pattern = self.draw.choice(pattern.alternatives, "alternative")
+            self.forms.add(describe(pattern))
         return pattern
 
     def _op(self, pattern: OpPattern, wish: TensorType | None) -> Value:
@@ -131,6 +135,8 @@ class Inverter:
         if key in self.made and (pattern.single_use or not self.draw.boolean("apart")):
             return self.made[key].results[pattern.result]
         name = self.draw.choice(pattern.names, "name")
+        if len(pattern.names) > 1:
+            self.forms.add(name)
         parts = self._ordered(name, pattern)
         children = self._children(name, parts)
         fixed = {**self._hinted_attrs(name), **self._fixed_attrs(pattern)}
@@ -195,8 +201,11 @@ class Inverter:
     def _slot(self, part: Pattern, child: Value | None) -> Slot:
         if child is None and isinstance(part, Var):
             child = self.bound.get(part.name)
-            if child is None and part.is_optional and not self.draw.boolean(f"present {part.name}"):
-                return LEFT_OUT
+            if child is None and part.is_optional:
+                present = self.draw.boolean(f"present {part.name}")
+                self.forms.add(f"{part.name} {'given' if present else 'left out'}")
+                if not present:
+                    return LEFT_OUT
         if child is not None:
             data = child.numpy() if child.tensor is not None else None
             return Given(child.tensor_type, data, self.domains.get(child, ANY))

@@ -9,14 +9,19 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from y10c.errors import VerifyError
 from y10c.ir.attrs import Attrs
+from y10c.ir.graph import Graph
 from y10c.ir.tensor import Tensor
 from y10c.ir.types import DType, TensorType
+from y10c.ir.verify import verify
+from y10c.ops.infer import BuildError
 from y10c.ops.onnx_schema import SchemaInference, dtype_problem
 from y10c.ops.registry import declared_specs, get_spec
 from y10c.ops.sample import Given, NoInstance
 from y10c.ops.shapes import broadcast
 from y10c.ops.spec import Inputs
+from y10c.rewrite.rewriter import Rewriter
 from y10c.testing.draw import HypothesisDraw, draw_instance
 
 LOCAL = [s.name for s in declared_specs() if not isinstance(s.infer, SchemaInference) and "." not in s.name]
@@ -126,7 +131,25 @@ def test_a_dynamic_batch_goes_through_a_convolution() -> None:
 
 
 def test_element_types_that_onnx_refuses() -> None:
-    assert dtype_problem("Conv", [DType.f32, DType.f32, None]) is None
-    assert dtype_problem("Not", [DType.f32]) == "operand X of Not cannot be f32"
-    assert dtype_problem("Add", [DType.f32, DType.i64]) == "operand B of Add is i64, not f32"
-    assert dtype_problem("y10c.SiLU", [DType.str]) is None
+    assert dtype_problem("Conv", (DType.f32, DType.f32, None)) is None
+    assert dtype_problem("Not", (DType.f32,)) == "operand X of Not cannot be f32"
+    assert dtype_problem("Add", (DType.f32, DType.i64)) == "operand B of Add is i64, not f32"
+    assert dtype_problem("y10c.SiLU", (DType.str,)) is None
+
+
+def test_an_op_is_not_built_on_element_types_that_onnx_refuses() -> None:
+    graph = Graph("types")
+    rewriter = Rewriter(graph)
+    x = graph.add_input(TensorType(DType.f32, (2,)), "x")
+    with pytest.raises(BuildError, match="operand X of Not cannot be f32"):
+        rewriter.op.Not(x)
+    assert len(graph) == 0
+
+
+def test_the_verifier_refuses_element_types_that_onnx_refuses() -> None:
+    graph = Graph("types")
+    x = graph.add_input(TensorType(DType.f32, (2,)), "x")
+    made = Rewriter(graph).op.Not(x, _types=(TensorType(DType.bool, (2,)),))
+    graph.set_outputs([made], ["y"])
+    with pytest.raises(VerifyError, match="operand X of Not cannot be f32"):
+        verify(graph)

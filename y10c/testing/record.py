@@ -1,0 +1,201 @@
+"""The record of a rule: graphs on which it fires, drawn once, kept, and demanded from then on.
+
+The property test finds rules that do too much. A rule that does too little, a condition one too strict, breaks no
+graph; it only stops firing. So graphs on which a rule fires are drawn from its pattern, and those are kept that
+make its conditions come out in a new way or have a new form: few and small. A recorded graph on which the rule
+does not fire any more, or does harm, is a problem. After a wanted change the record is drawn again, and the diff
+shows what the rule lost and won.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from y10c import atomic
+from y10c.ir.graph import Graph
+from y10c.ir.parser import parse_graph
+from y10c.ir.printer import print_graph
+from y10c.ir.tensor import Array, Tensor
+from y10c.ir.types import DType, TensorType
+from y10c.ops.infer import BuildError
+from y10c.ops.sample import NoInstance
+from y10c.rewrite.driver import rewrite
+from y10c.rewrite.rewriter import Rewriter
+from y10c.rewrite.rule import Rule
+from y10c.testing.counterexample import Counterexample
+from y10c.testing.draw import RandomDraw
+from y10c.testing.exact import rounded
+from y10c.testing.hazards import add_hazards
+from y10c.testing.hints import hints_of
+from y10c.testing.invert import Example, invert
+from y10c.testing.oracle import Problem, cost_problem, meaning_problem, structure_problem
+from y10c.testing.watch import Watched, watched
+
+EXAMPLES = 600
+MOST = 24
+"""So many graphs are kept of one rule."""
+MOST_ELEMENTS = 400
+"""A graph with larger constants is not kept."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A graph on which a rule fires.
+
+    Args:
+        graph: The graph before the rewrite.
+        shapes: What its inputs are fed with; types may say less.
+    """
+
+    graph: Graph
+    shapes: dict[str, tuple[int, ...]]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Number of ops, and of elements of constants."""
+        return len(self.graph), sum(v.tensor_type.elements for v in self.graph.constants)
+
+    def feeds(self, seed: int = 0) -> dict[str, Array]:
+        """Small positive numbers, which every op takes."""
+        rng = np.random.default_rng(seed)
+        feeds = {}
+        for value in self.graph.inputs:
+            dtype = value.tensor_type.dtype
+            numbers = rng.integers(1, 5, self.shapes[value.name]) / (4 if dtype.is_float else 1)
+            feeds[value.name] = numbers.astype(dtype.numpy)
+        return feeds
+
+
+def draw_record(rule: Rule, *, examples: int = EXAMPLES, most: int = MOST) -> list[Recorded]:
+    """Few small graphs on which a rule fires, which together show everything that was seen of it."""
+    found = sorted(_fired(rule, examples), key=lambda pair: pair[0].size)
+    kept: list[Recorded] = []
+    seen: set[Any] = set()
+    for kinds in (_is_outcome, _is_any):
+        for one, features in found:
+            new = {f for f in features if kinds(f)} - seen
+            if new and len(kept) < most and one not in kept:
+                kept.append(one)
+                seen |= features
+    return kept
+
+
+def _is_outcome(feature: Any) -> bool:
+    return isinstance(feature, tuple)
+
+
+def _is_any(feature: Any) -> bool:
+    return True
+
+
+def _fired(rule: Rule, examples: int) -> Iterator[tuple[Recorded, set[Any]]]:
+    watch, hints = watched(rule), hints_of(rule)
+    for seed in range(examples):
+        draw = RandomDraw(seed)
+        try:
+            example = invert(draw, rule.pattern, hints)
+            add_hazards(draw, example)
+        except (NoInstance, BuildError):
+            continue
+        before = rounded(example.graph)
+        if not _small(before):
+            continue
+        features = forms_of(example)
+        shapes = {v.name: example.static(v).static_shape for v in example.graph.inputs}
+        watch.outcomes.clear()
+        if _applies(watch, example):
+            yield Recorded(before, shapes), features | watch.outcomes
+
+
+def _small(graph: Graph) -> bool:
+    return all(v.tensor_type.elements <= MOST_ELEMENTS for v in graph.constants)
+
+
+def _applies(watch: Watched, example: Example) -> bool:
+    try:
+        return watch.rule.apply(Rewriter(example.graph), example.root)
+    except Exception:  # the property test reports what a rule raises
+        return False
+
+
+def forms_of(example: Example) -> set[Any]:
+    """What can be told apart of a match: attributes, operands that are there, ranks, types, contexts."""
+    features: set[Any] = set(example.contexts) | set(example.forms)
+    for place, op in enumerate((example.root, *example.inner)):
+        features |= {f"{place} {k}={v}" for k, v in op.attrs.items() if isinstance(v, int | float | str)}
+        for index, value in enumerate(op.operands):
+            type = None if value is None else value.type
+            shape = (type.dtype.name, type.rank) if isinstance(type, TensorType) else None
+            constant = value is not None and value.is_constant
+            features.add(f"{place} operand {index} {shape} {constant}")
+    return features
+
+
+# --- files ---
+
+
+def save_record(folder: Path, name: str, record: Sequence[Recorded]) -> Path:
+    """Write the record of a rule; gives the file."""
+    path = folder / f"{name}.json"
+    entries = []
+    for one in record:
+        side: dict[str, Tensor] = {}
+        text = print_graph(one.graph, side).splitlines()
+        data = {digest: _written(tensor) for digest, tensor in side.items()}
+        entries.append({"graph": text, "shapes": one.shapes, **({"data": data} if data else {})})
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ",\n".join(json.dumps(entry) for entry in entries)
+    atomic.write_text(path, f"[\n{lines}\n]\n")
+    return path
+
+
+def load_record(folder: Path, name: str) -> list[Recorded]:
+    """The recorded graphs of a rule; none where it has no record."""
+    path = folder / f"{name}.json"
+    return [*map(_recorded, json.loads(path.read_text(encoding="utf-8")))] if path.is_file() else []
+
+
+def _recorded(entry: dict[str, Any]) -> Recorded:
+    side = {digest: _read(data) for digest, data in entry.get("data", {}).items()}
+    graph = parse_graph("\n".join(entry["graph"]) + "\n", side)
+    return Recorded(graph, {name: tuple(shape) for name, shape in entry["shapes"].items()})
+
+
+def _written(tensor: Tensor) -> dict[str, Any]:
+    array = tensor.numpy()
+    return {"dtype": tensor.dtype.name, "shape": list(array.shape), "numbers": array.reshape(-1).tolist()}
+
+
+def _read(written: dict[str, Any]) -> Tensor:
+    dtype = DType[written["dtype"]]
+    return Tensor.of(np.array(written["numbers"], dtype.numpy).reshape(written["shape"]))
+
+
+# --- what is demanded ---
+
+
+def record_problem(rule: Rule, record: Sequence[Recorded]) -> Counterexample | None:
+    """The first recorded graph on which a rule does not fire, or does harm."""
+    for index, one in enumerate(record):
+        before, after, feeds = one.graph.clone(), one.graph.clone(), one.feeds(index)
+        problem = _problem(rule, before, after, feeds)
+        if problem is not None:
+            return Counterexample(before, after, feeds, problem)
+    return None
+
+
+def _problem(rule: Rule, before: Graph, after: Graph, feeds: dict[str, Array]) -> Problem | None:
+    try:
+        fired = rewrite(after, [rule]).applied[rule.name]
+    except Exception as error:  # whatever a rule raises is its fault
+        return Problem("crash", f"{type(error).__name__}: {error}")
+    if not fired:
+        return Problem("record", "it does not fire on a graph of its record; if it should not, draw it again")
+    found = structure_problem(before, after) or cost_problem(before, after)
+    return found or meaning_problem(before, after, feeds, exact=False)
