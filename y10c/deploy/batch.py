@@ -51,7 +51,7 @@ def _follow(rewriter: Rewriter, op: Op, batch: int) -> None:
             changed = np.concatenate([np.array([batch]), extents[1:]]).astype(extents.dtype)
             rewriter.set_operand(op, index or 0, rewriter.const(changed))
     _resized(rewriter, op, batch)
-    _retype(rewriter, op)
+    retype(rewriter, op)
 
 
 def _begins_with_batch(op: Op, batch: int) -> bool:
@@ -67,7 +67,12 @@ def _resized(rewriter: Rewriter, op: Op, batch: int) -> None:
         rewriter.set_operand(op, 3, rewriter.const(changed))
 
 
-def _retype(rewriter: Rewriter, op: Op) -> None:
+def retype(rewriter: Rewriter, op: Op) -> None:
+    """Infer the types of an op's results anew.
+
+    Raises:
+        ModelError: The op does not take its operands as they are now.
+    """
     if op.graphs:
         raise _unfit(f"{op.name} {op.location!r} holds a graph of its own")
     try:

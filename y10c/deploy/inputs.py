@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from y10c.config.settings import InputConfig
+from y10c.deploy.batch import retype
 from y10c.deploy.color import IDENTITY, SWAP, Affine, Array, yuv_to_rgb
 from y10c.errors import ModelError
 from y10c.ir.types import DType, TensorType
@@ -225,24 +226,70 @@ def _scaled(
 
 
 def _fold_into_quantization(rewriter: Rewriter, value: Value, mean: Array, factor: Array) -> bool:
-    """Let the QuantizeLinear behind an input read pixels; True where every pixel value keeps its integer."""
-    users = list(dict.fromkeys(value.users))
-    if not users or (mean != 0).any() or (factor != factor[0]).any():
+    """Let the first quantization be one of pixels; True where every pixel value keeps its integer.
+
+    The input's step becomes one in pixels, and the weights that read it take over the factor, so that all
+    integers stay: those of the input, of the weights and of the bias.
+    """
+    if not value.users or (mean != 0).any() or (factor != factor[0]).any():
         return False
-    folded = []
-    for op in users:
-        scale, zero = (op.operand(1), op.operand(2)) if op.name == "QuantizeLinear" else (None, None)
-        if scale is None or scale.tensor is None or scale.numpy().size != 1:
-            return False
-        if zero is None or zero.tensor is None:
-            return False
-        changed = (scale.numpy().astype(np.float64) / factor[0]).astype(np.float32)
-        if not _same_integers(scale.numpy(), changed, zero.numpy(), factor[0]):
-            return False
-        folded.append((op, changed))
-    for op, changed in folded:
-        rewriter.set_operand(op, 1, rewriter.const(changed))
+    chains = [_first_convolutions(op) for op in dict.fromkeys(value.users)]
+    if not all(chain is not None and chain.allows(float(factor[0])) for chain in chains):
+        return False
+    for chain in chains:
+        assert chain is not None
+        chain.fold(rewriter, float(factor[0]))
     return True
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """A QuantizeLinear, the DequantizeLinears behind it, and those of the weights that they meet."""
+
+    quantize: Op
+    dequantizes: tuple[Op, ...]
+    weights: tuple[Op, ...]
+
+    def allows(self, factor: float) -> bool:
+        """Whether all 256 pixel values become the same integers."""
+        scale, zero = (_constant(self.quantize.operand(index)) for index in (1, 2))
+        if scale is None or zero is None or scale.size != 1:
+            return False
+        return _same_integers(scale, (scale.astype(np.float64) / factor).astype(np.float32), zero, factor)
+
+    def fold(self, rewriter: Rewriter, factor: float) -> None:
+        """Divide the input's step, and multiply those of the weights."""
+        for op in (self.quantize, *self.dequantizes, *self.weights):
+            scale = _constant(op.operand(1))
+            assert scale is not None
+            wide = scale.astype(np.float64)
+            changed = wide * factor if op in self.weights else wide / factor
+            rewriter.set_operand(op, 1, rewriter.const(changed.astype(np.float32)))
+            retype(rewriter, op)
+
+
+def _first_convolutions(op: Op) -> _Chain | None:
+    """What an input goes through up to its first convolutions; None where it is anything else."""
+    if op.name != "QuantizeLinear":
+        return None
+    dequantizes = tuple(dict.fromkeys(op.result.users))
+    convs = [user for each in dequantizes for user in each.result.users]
+    if not all(each.name == "DequantizeLinear" for each in dequantizes):
+        return None
+    if not all(conv.name == "Conv" and conv.operands[0] is not None for conv in convs):
+        return None
+    weights = [conv.operands[1].producer for conv in convs if conv.operands[1] is not None]
+    found = [w for w in weights if w is not None and w.name == "DequantizeLinear" and _own(w)]
+    return _Chain(op, dequantizes, tuple(dict.fromkeys(found))) if len(found) == len(convs) else None
+
+
+def _own(op: Op) -> bool:
+    """Whether a result has one reader, so that changing it changes nothing else."""
+    return len(op.result.users) == 1 and _constant(op.operand(1)) is not None
+
+
+def _constant(value: Value | None) -> Array | None:
+    return value.numpy() if value is not None and value.is_constant else None
 
 
 def _same_integers(scale: Array, changed: Array, zero: Array, factor: float) -> bool:

@@ -101,10 +101,12 @@ def _asked(op: Op, plan: DeployPlan) -> bool:
 
 def _stripped(rewriter: Rewriter, value: Value, name: str, plan: DeployPlan, removed: Removed) -> Value:
     """What an output reads after everything removable in front of it is gone."""
-    while (op := value.producer) is not None and _ends_here(value):
+    gone: set[Op] = set()
+    while (op := value.producer) is not None and _ends_here(value, gone):
         if op.name in ("Transpose", "Cast", "Reshape", "Softmax") and _asked(op, plan):
             removed.nodes.append(op.location or op.name)
             assert op.operands[0] is not None
+            gone.add(op)
             value = op.operands[0]
             continue
         found = _dequantized_by(value, plan)
@@ -116,9 +118,9 @@ def _stripped(rewriter: Rewriter, value: Value, name: str, plan: DeployPlan, rem
     return value
 
 
-def _ends_here(value: Value) -> bool:
+def _ends_here(value: Value, gone: set[Op]) -> bool:
     """Whether an output is a value's only reader; then nothing else misses what is removed."""
-    return all(user.is_terminator for user in value.users)
+    return all(user.is_terminator or user in gone for user in value.users)
 
 
 def _dequantized_by(value: Value, plan: DeployPlan) -> Op | None:
