@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from y10c.errors import RewriteCycleError, RuleCheckError
 from y10c.ir.graph import Graph
@@ -15,12 +15,12 @@ from y10c.ir.tensor import Array
 from y10c.ir.types import DType
 from y10c.ops.infer import BuildError
 from y10c.ops.reference import evaluate
-from y10c.ops.sample import NoInstance
+from y10c.ops.sample import Draw, NoInstance
 from y10c.rewrite.driver import rewrite
 from y10c.rewrite.rewriter import Rewriter
 from y10c.rewrite.rule import Rule
 from y10c.testing.counterexample import Counterexample
-from y10c.testing.draw import HypothesisDraw
+from y10c.testing.draw import HypothesisDraw, RandomDraw
 from y10c.testing.exact import has_rounded_constants, rounded
 from y10c.testing.hazards import add_hazards
 from y10c.testing.hints import hints_of
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from y10c.testing.proof import Proof
 
 EXAMPLES = 100
+BREADTH = 3
+"""So many graphs are drawn at random for each that hypothesis draws."""
+FORM_EXAMPLES = 40
+"""A form of the pattern that came up so often has to fire once."""
 VACUOUS = 0.1
 """A rule that fires on a smaller part of its own examples was not tested."""
 FLOAT32_SAMPLES = 12
@@ -46,9 +50,26 @@ SHRINK_SECONDS = 8.0
 
 Change = Callable[[Graph], int]
 """Rewrites a graph in place; gives the number of applications."""
-Drawn = tuple[Graph, dict[str, Array], Sequence[str]]
-Source = Callable[[Any], Drawn]
-"""Draws a graph, its feeds and the names of its contexts from hypothesis' data."""
+
+
+class Drawn(NamedTuple):
+    """What is tried.
+
+    Args:
+        graph: The graph.
+        feeds: One array per input.
+        contexts: Names of the adversarial contexts that it is in.
+        forms: What was chosen of what the pattern leaves open.
+    """
+
+    graph: Graph
+    feeds: dict[str, Array]
+    contexts: Sequence[str] = ()
+    forms: frozenset[str] = frozenset()
+
+
+Source = Callable[[Draw], Drawn]
+"""Draws what is tried from a source of choices."""
 
 
 class WrongRewrite(RuleCheckError):
@@ -101,12 +122,11 @@ class FromPattern:
         self.rule = rule
         self.hints = hints_of(rule)
 
-    def __call__(self, data: Any) -> Drawn:
+    def __call__(self, draw: Draw) -> Drawn:
         """One graph, its feeds, and the contexts that it is in."""
-        draw = HypothesisDraw(data.draw)
         example = invert(draw, self.rule.pattern, self.hints, self.accepts)
         add_hazards(draw, example)
-        return example.graph, example.feeds(draw), example.contexts
+        return Drawn(example.graph, example.feeds(draw), example.contexts, example.forms)
 
     def accepts(self, example: Example) -> bool:
         """True where the rule matches and does not decline, or raises; the example stays as it is."""
@@ -137,58 +157,59 @@ class Trial:
     fired: int = 0
     unusable: Counter[str] = field(default_factory=Counter)
     contexts: Counter[str] = field(default_factory=Counter)
+    forms: Counter[str] = field(default_factory=Counter)
+    fired_forms: Counter[str] = field(default_factory=Counter)
     samples: list[tuple[Graph, Graph, dict[str, Array]]] = field(default_factory=list)
     failure: Counterexample | None = None
     last: int = 0
 
-    def run(self, data: Any) -> None:
-        """One example of hypothesis.
+    def run(self, draw: Draw) -> None:
+        """Draw one graph and look at everything that must hold.
 
         Raises:
-            _Found: It is a counterexample.
+            Found: Something does not.
+            NoInstance: The choices lead to no graph that can be tried.
         """
-        from hypothesis import reject
-
         if self.failure is not None and time.monotonic() > self.deadline:
             raise _Enough
         try:
-            graph, feeds, contexts = self.source(data)
-        except NoInstance:
-            reject()
+            drawn = self.source(draw)
         except BuildError as error:
             self.unusable[f"a sampler draws an invalid op: {error.message}"] += 1
-            reject()
-        self.judge(graph, feeds, contexts)
+            raise NoInstance(error.message) from error
+        self.judge(drawn)
 
-    def judge(self, graph: Graph, feeds: dict[str, Array], contexts: Sequence[str]) -> None:
+    def judge(self, drawn: Drawn) -> None:
         """Change the graph and look at everything that must hold.
 
         Raises:
-            _Found: Something does not.
+            Found: Something does not.
+            NoInstance: The graph cannot be run.
         """
+        graph, feeds = drawn.graph, drawn.feeds
         before = graph.clone()
         expected = self.expected(before, feeds)
         self.examples += 1
+        self.forms.update(drawn.forms)
         problem = self.changed(graph)
         if problem is None and not self.last:
             return
         self.fired += 1
+        self.fired_forms.update(drawn.forms)
         problem = problem or self.problem(before, graph, feeds, expected)
         if problem is not None:
-            self.found(Counterexample(before, graph.clone(), feeds, problem, tuple(contexts)))
-        self.contexts.update(contexts)
+            self.found(Counterexample(before, graph.clone(), feeds, problem, tuple(drawn.contexts)))
+        self.contexts.update(drawn.contexts)
         if len(self.samples) < FLOAT32_SAMPLES:
             self.samples.append((before, graph, feeds))
 
     def expected(self, before: Graph, feeds: dict[str, Array]) -> dict[str, Array]:
         """The outputs before the rewrite, in float64."""
-        from hypothesis import reject
-
         try:
             return evaluate(before, feeds, DType.f64)
         except Exception as error:  # a reference that fails on a drawn graph is no fault of the rule
             self.unusable[f"a reference fails: {type(error).__name__}: {error}"] += 1
-            reject()
+            raise NoInstance(str(error)) from error
 
     def changed(self, graph: Graph) -> Problem | None:
         """Change the graph, counting in `last`; what it raises is a problem."""
@@ -223,16 +244,16 @@ class Trial:
         """Keep the smallest and tell hypothesis.
 
         Raises:
-            _Found: Always.
+            Found: Always.
         """
         if self.failure is None:
             self.deadline += time.monotonic()
         if self.failure is None or counterexample.size <= self.failure.size:
             self.failure = counterexample
-        raise _Found
+        raise Found
 
 
-class _Found(Exception):  # control flow within hypothesis, not an error
+class Found(Exception):  # control flow within hypothesis, not an error
     """A counterexample was found; all of them are one bug to hypothesis, so that it shrinks across kinds."""
 
 
@@ -252,20 +273,22 @@ def check_rule(
     save_to: Path | str | None = None,
     shrink: bool = True,
     prove: bool = False,
+    records: Path | None = None,
 ) -> RuleReport:
-    """Test a rule on graphs drawn from its own pattern, in adversarial contexts.
+    """Test a rule on its record and on graphs drawn from its own pattern, in adversarial contexts.
 
     Args:
         rule: The rule.
-        examples: How many graphs are drawn.
+        examples: How many graphs hypothesis draws; three times as many are drawn at random.
         seed: The same seed draws the same graphs.
         save_to: Where a counterexample is written, as ONNX and as text; None writes none.
         shrink: Make a counterexample as small as possible.
         prove: Also try the bounded proof.
+        records: The folder of the records of rules (see `y10c.testing.record`).
 
     Raises:
         WrongRewrite: With the smallest counterexample found.
-        VacuousRule: It fired on under 10 % of the graphs.
+        VacuousRule: It fired on under 10 % of the graphs, or never on a form that the pattern allows.
         RuleCheckError: No graph of its pattern can be drawn, or a symbolic difference is left.
     """
     started = time.monotonic()
@@ -279,6 +302,10 @@ def check_rule(
         return rewrite(graph, [rule]).applied[rule.name]
 
     trial = explore(change, FromPattern(rule), examples, seed, shrink)
+    if trial.failure is None and records is not None:
+        from y10c.testing.record import load_record, record_problem
+
+        trial.failure = record_problem(rule, load_record(records, rule.name))
     judge(rule.name, trial, rule.source, save_to)
     if proof is not None and proof.status == "refuted":
         raise RuleCheckError(f"{rule.name} is wrong: {proof.why}", where=rule.source or None)
@@ -294,16 +321,42 @@ def check_rule(
 
 
 def explore(change: Change, source: Source, examples: int, seed: int, shrink: bool) -> Trial:
-    """Draw graphs, change them, and look at everything that must hold."""
+    """Draw graphs, change them, and look at everything that must hold.
+
+    Most graphs are drawn at random, which is quick. Hypothesis then looks for the smallest that fails, or, where
+    none does, for any: it combines choices in other ways.
+    """
     trial = Trial(change, source)
-    _run_hypothesis(trial, examples, seed, shrink)
+    _run_random(trial, BREADTH * examples, seed)
+    if trial.failure is None or shrink:
+        _run_hypothesis(trial, examples, seed, shrink)
     if trial.failure is None:
-        for before, after, feeds in trial.samples:
-            problem = float32_problem(rounded(before), rounded(after), feeds)
-            if problem is not None:
-                trial.failure = Counterexample(before, after, feeds, problem)
-                break
+        trial.failure = _float32_failure(trial)
     return trial
+
+
+def _run_random(trial: Trial, examples: int, seed: int) -> None:
+    for number in range(examples):
+        try:
+            trial.run(RandomDraw(seed * 1_000_003 + number))
+        except NoInstance:
+            continue
+        except Found:
+            return
+        except CannotDraw as error:
+            raise _cannot_draw(error) from error
+
+
+def _float32_failure(trial: Trial) -> Counterexample | None:
+    for before, after, feeds in trial.samples:
+        problem = float32_problem(rounded(before), rounded(after), feeds)
+        if problem is not None:
+            return Counterexample(before, after, feeds, problem)
+    return None
+
+
+def _cannot_draw(error: CannotDraw) -> RuleCheckError:
+    return RuleCheckError(f"its pattern cannot be drawn: {error}", help="declare a sampler for the op")
 
 
 def _run_hypothesis(trial: Trial, examples: int, seed: int, shrink: bool) -> None:
@@ -323,20 +376,21 @@ def _run_hypothesis(trial: Trial, examples: int, seed: int, shrink: bool) -> Non
     )
 
     def run(data: Any) -> None:
-        trial.run(data)
+        try:
+            trial.run(HypothesisDraw(data.draw))
+        except NoInstance:
+            hypothesis.reject()
 
     try:
         hypothesis.seed(seed)(options(given(st.data())(run)))()
-    except (_Found, _Enough, hypothesis.errors.Flaky):
+    except (Found, _Enough, hypothesis.errors.Flaky):
         # An example that is cut off when the time for shrinking is over looks flaky to hypothesis.
         if trial.failure is None:
             raise
     except hypothesis.errors.Unsatisfiable:
         pass
     except CannotDraw as error:
-        raise RuleCheckError(
-            f"its pattern cannot be drawn: {error}", help="declare a sampler for the op"
-        ) from error
+        raise _cannot_draw(error) from error
 
 
 def judge(name: str, trial: Trial, where: str, save_to: Path | str | None) -> None:
@@ -344,7 +398,7 @@ def judge(name: str, trial: Trial, where: str, save_to: Path | str | None) -> No
 
     Raises:
         WrongRewrite: With the smallest counterexample.
-        VacuousRule: Too little fired.
+        VacuousRule: Too little fired, or never a form that the pattern allows.
     """
     if trial.failure is not None:
         saved = trial.failure.save(Path(save_to) / name) if save_to is not None else None
@@ -360,3 +414,10 @@ def judge(name: str, trial: Trial, where: str, save_to: Path | str | None) -> No
             where=where,
             help="put what its conditions ask for into the pattern" + (f"; {causes}" if causes else ""),
         )
+    for form, count in trial.forms.items():
+        if count >= FORM_EXAMPLES and not trial.fired_forms[form]:
+            raise VacuousRule(
+                f"{name} fired on none of {count} graphs with {form}, which its pattern allows",
+                where=where,
+                help="take it out of the pattern, or let the conditions accept it",
+            )

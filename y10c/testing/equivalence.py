@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from y10c.ir.graph import Graph
 from y10c.ir.tensor import Array
 from y10c.ir.types import TensorType
 from y10c.ir.value import Value
+from y10c.ops.sample import Draw
 from y10c.rewrite.passes import Pass, PassContext, RulePass
 from y10c.testing.check import (
     EXAMPLES,
@@ -25,7 +25,6 @@ from y10c.testing.check import (
     explore,
     judge,
 )
-from y10c.testing.instances import Case
 from y10c.testing.oracle import Problem, float32_problem, interface_problem, meaning_problem
 
 SYMBOL_EXTENT = 2
@@ -124,18 +123,15 @@ def _change(one: Pass) -> Change:
 
 
 def _graphs_for(one: Pass) -> Source:
-    from hypothesis import strategies as st
-
-    from y10c.testing.random_models import models
+    from y10c.testing.random_models import draw_model
 
     patterns = [FromPattern(rule) for rule in one.rules] if isinstance(one, RulePass) else []
 
-    def source(data: Any) -> Drawn:
-        which = data.draw(st.integers(0, len(patterns)))
+    def source(draw: Draw) -> Drawn:
+        which = draw.integer(0, len(patterns), "rule")
         if which < len(patterns):
-            drawn: Drawn = patterns[which](data)
-            return drawn
-        case: Case = data.draw(models())
-        return case.graph, case.feeds, ("random model",)
+            return patterns[which](draw)
+        case = draw_model(draw)
+        return Drawn(case.graph, case.feeds, ("random model",))
 
     return source

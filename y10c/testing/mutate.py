@@ -1,7 +1,8 @@
 """Mutants of rules, made mechanically over the syntax tree: do the derived tests bite?
 
 Each operator makes one small change of a kind that authors of rules make by mistake. None is chosen by hand:
-every place of every rule to which an operator applies gives a mutant. The method is that of DeMillo, Lipton
+every place of every rule to which an operator applies gives a mutant. Left out are only swaps of equal operands
+and of the operands of a commutative op, whose pattern matches both ways round. The method is that of DeMillo, Lipton
 and Sayward, "Hints on Test Data Selection" (1978).
 """
 
@@ -16,6 +17,7 @@ from types import ModuleType
 from typing import TypeGuard
 
 from y10c.ops.registry import find_spec
+from y10c.ops.spec import Trait
 from y10c.rewrite.rule import Rule
 
 Operator = Callable[[ast.AST], Iterator[ast.expr | ast.stmt]]
@@ -151,7 +153,17 @@ def _swap(node: ast.AST) -> Iterator[ast.expr]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub | ast.Div | ast.Pow | ast.MatMult):
         yield ast.BinOp(node.right, node.op, node.left)
     if _makes_op(node) and len(node.args) >= 2 and not any(isinstance(a, ast.Starred) for a in node.args[:2]):
-        yield ast.Call(node.func, [node.args[1], node.args[0], *node.args[2:]], node.keywords)
+        if not _same_either_way(node):
+            yield ast.Call(node.func, [node.args[1], node.args[0], *node.args[2:]], node.keywords)
+
+
+def _same_either_way(node: ast.Call) -> bool:
+    """True where swapping changes nothing: equal operands, or those of a commutative op that may be swapped."""
+    if ast.unparse(node.args[0]) == ast.unparse(node.args[1]):
+        return True
+    spec = find_spec(node.func.attr) if isinstance(node.func, ast.Attribute) else None
+    ordered = any(k.arg == "ordered" for k in node.keywords)
+    return spec is not None and spec.has(Trait.commutative) and not ordered
 
 
 _OTHER: dict[type[ast.operator], ast.operator] = {

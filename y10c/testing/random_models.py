@@ -21,7 +21,7 @@ from y10c.ir.types import DType, TensorType
 from y10c.ir.value import Op, Value
 from y10c.ops.reference import evaluate_op
 from y10c.ops.registry import declared_specs, get_spec
-from y10c.ops.sample import Domain, Draw, Given, NoInstance, Open, OpInstance, Request, Slot
+from y10c.ops.sample import Domain, Draw, Given, NoInstance, Open, OpInstance, Request, Slot, need
 from y10c.ops.spec import Trait
 from y10c.rewrite.rewriter import Rewriter
 from y10c.testing.draw import HypothesisDraw, draw_instance
@@ -92,15 +92,25 @@ def models(
         The graph, feeds by input name, and the domains that the feeds were drawn from. Every input is read,
         and every result that no op reads is an output. They shrink towards few ops and small integers.
     """
-    source = HypothesisDraw(draw)
-    grower = _Grower(source, tuple(names) or None)
-    wanted = source.integer(1, max_ops, "ops")
+    try:
+        return draw_model(HypothesisDraw(draw), names=names, max_ops=max_ops)
+    except NoInstance:
+        reject()
+
+
+def draw_model(draw: Draw, *, names: Sequence[str] = (), max_ops: int = 8) -> Case:
+    """As `models`, from any source of choices.
+
+    Raises:
+        NoInstance: The choices lead to no op.
+    """
+    grower = _Grower(draw, tuple(names) or None)
+    wanted = draw.integer(1, max_ops, "ops")
     for _ in range(3 * wanted):
         if len(grower.graph) >= wanted:
             break
         grower.grow()
-    if not len(grower.graph):
-        reject()
+    need(len(grower.graph), "no op was drawn")
     return grower.finished()
 
 
