@@ -194,19 +194,24 @@ OWN = (
     GROUP_NORM,
     DEFORMABLE,
 )
-"""What is public about Nash itself; each of its rows stands before the X5 row of the same op."""
+"""What is public about Nash itself; its ops are taken out of the X5 rows."""
 
 
 def _from_x5(row: Row) -> Row:
-    """An X5 row on the units of Nash."""
+    """An X5 row on the units of Nash, without the ops that have a row of their own here."""
     published = row.source == LIST
     unit = UNIT_OF.get(row.name, HOST)
-    source = UNITS if unit == "TAE" and published else ASSUMED if published else row.source
-    constraints = tuple(map(taken_over, row.constraints))
-    return replace(row, unit=unit, source=source, constraints=constraints)
+    return replace(
+        row,
+        ops=tuple(name for name in row.ops if name not in OWN_OPS),
+        unit=unit,
+        source=UNITS if unit == "TAE" and published else ASSUMED if published else row.source,
+        constraints=tuple(map(taken_over, row.constraints)),
+    )
 
 
-ROWS = (*OWN, *map(_from_x5, X5_ROWS))
+OWN_OPS = frozenset(name for row in OWN for name in row.ops)
+ROWS = (*OWN, *(row for row in map(_from_x5, X5_ROWS) if row.ops))
 """The first row that is about an op places it."""
 
 

@@ -12,7 +12,10 @@ from y10c import __version__, atomic, diagnostics, progress
 from y10c.backend.exporter import export_model, save_model
 from y10c.calib.feeds import Feeds, generated_feeds, open_feeds
 from y10c.calib.table import CalibrationTable
+from y10c.check.report import CheckReport, check_graph, require_homes
+from y10c.check.table import OperatorTable
 from y10c.config.settings import Config
+from y10c.cost.machine import Machine
 from y10c.cost.report.data import NodeRow, OutputCosine
 from y10c.deploy.build import Deployed, deploy
 from y10c.detect.head_info import HeadInfo
@@ -21,10 +24,11 @@ from y10c.errors import ModelError, UnknownNameError
 from y10c.frontend.importer import load
 from y10c.ir.graph import Graph
 from y10c.passes.head.cut import CutOutputs
+from y10c.passes.layout.select import AUTO, LAYOUTS
 from y10c.passes.observe.ranges import Ranges
 from y10c.passes.pipelines import Stage, stages
 from y10c.pipeline.config import CONFIG_TARGET, deploy_plan, input_shapes, open_config_feeds
-from y10c.pipeline.costs import estimate_cost
+from y10c.pipeline.costs import estimate_cost, machine_of
 from y10c.pipeline.manager import PassRun, check_order, run_passes
 from y10c.pipeline.nodes import Models, compare_nodes
 from y10c.pipeline.outputs import write_outputs
@@ -58,6 +62,7 @@ class CompileOptions:
         limit: Use at most this many calibration samples.
         quant: How it is quantized.
         config: What else the user's YAML says: inputs, data, precision of nodes, where the model ends.
+        layout: `auto`, `nchw` or `nhwc`: how tensors lie in the chip's memory.
     """
 
     target: str = "j6"
@@ -69,12 +74,15 @@ class CompileOptions:
     limit: int | None = None
     quant: QuantOptions = field(default_factory=QuantOptions)
     config: Config | None = None
+    layout: str = AUTO
 
     def __post_init__(self) -> None:
         if self.stop_after not in STAGE_NAMES:
             raise UnknownNameError("stage", self.stop_after, list(STAGE_NAMES))
         if self.head is not None and self.head not in HEADS:
             raise UnknownNameError("head", self.head, list(HEADS))
+        if self.layout not in LAYOUTS:
+            raise UnknownNameError("layout", self.layout, list(LAYOUTS))
 
 
 def compile(
@@ -91,6 +99,7 @@ def compile(
     limit: int | None = None,
     quant: QuantOptions | None = None,
     config: Config | None = None,
+    layout: str = AUTO,
 ) -> Result:
     """Compile an ONNX model for a target.
 
@@ -108,6 +117,7 @@ def compile(
         quant: How it is quantized; the defaults where None.
         config: The user's YAML (`y10c.config.load.read_config`): its inputs, data, precision of nodes and
             output nodes; the arguments above are stronger.
+        layout: `auto`, `nchw` or `nhwc`: how tensors lie in the chip's memory.
 
     Raises:
         Y10cError: Whatever is wrong with the model, the data, the options or the output folder.
@@ -122,6 +132,7 @@ def compile(
         limit,
         quant or QuantOptions(),
         config,
+        layout,
     )
     with diagnostics.collect() as warnings:
         if config is not None:
@@ -152,6 +163,12 @@ class _Compilation:
         require_static_inputs(self.graph, self.where)
         self.feeds = self._open_feeds()
         self.context = PassContext(tables={QuantScheme: self._scheme(), Feeds: self.feeds})
+        if (machine := machine_of(self.target)) is not None:
+            self.context.tables[Machine] = machine
+        operators = self.target.operators()
+        if operators is not None:
+            self.context.tables[OperatorTable] = operators
+        self.check: CheckReport | None = None
         self.runs: list[PassRun] = []
         self.models: dict[str, onnx.ModelProto] = {}
 
@@ -191,13 +208,15 @@ class _Compilation:
     def _stages(self) -> tuple[Stage, ...]:
         ends = self.options.config.names(OUTPUT_NODES) if self.options.config is not None else ()
         head = self.options.head or ("keep" if ends else self.target.default_head)
-        plan = list(stages(head, self.options.quant, self.target.legalization()))
+        plan = list(stages(head, self.options.quant, self.target.legalization(), self.options.layout))
         if ends:
             plan[1] = replace(plan[1], passes=(CutOutputs(ends), *plan[1].passes))
         return tuple(plan[: STAGE_NAMES.index(self.options.stop_after) + 1])
 
     def _run_stage(self, stage: Stage) -> None:
         self.runs += run_passes(self.graph, stage.passes, self.context)
+        if stage.name == "optimized":
+            self._check()
         if self.options.config is not None and stage.name == "optimized":
             self._take_node_types(self.options.config)
         saved = self.options.quant.save_calibration
@@ -207,6 +226,18 @@ class _Compilation:
         self.models[stage.name] = export_model(
             self.graph, opset=QDQ_OPSET if quantized else None, metadata=self._metadata()
         )
+
+    def _check(self) -> None:
+        """Place the ops of the legalized graph; what the chip cannot run is left to the host.
+
+        Raises:
+            IllegalOpError: The host cannot run it either.
+        """
+        table = self.context.tables.get(OperatorTable)
+        if table is not None:
+            tail = self.context.tables.get(Tail, Tail())
+            self.check = check_graph(self.graph, table, self.target.name, tail)
+            require_homes(self.check, self.where)
 
     def _take_node_types(self, config: Config) -> None:
         """Names of nodes in the config are those of the optimized graph, so it is asked from here on."""
@@ -251,6 +282,7 @@ class _Compilation:
             synthetic=self.feeds.synthetic,
             samples=self.feeds.count,
             deployed=deployed,
+            check=self.check,
         )
         if folder is None:
             return result
@@ -271,7 +303,15 @@ class _Compilation:
             models,
             self.feeds,
         )
-        return report.rows, report.outputs
+        return self._placed(report.rows), report.outputs
+
+    def _placed(self, rows: tuple[NodeRow, ...]) -> tuple[NodeRow, ...]:
+        """The node table with the places that the operator list gives."""
+        placed = {} if self.check is None else self.check.on_chip
+        return tuple(
+            replace(row, unit="BPU" if placed[row.node] else "CPU") if row.node in placed else row
+            for row in rows
+        )
 
 
 def require_static_inputs(graph: Graph, where: str) -> None:
