@@ -140,6 +140,9 @@ def _run(
     options.log_severity_level = 3
     level = ort.GraphOptimizationLevel
     options.graph_optimization_level = level.ORT_ENABLE_ALL if optimized else level.ORT_DISABLE_ALL
+    # By default onnxruntime turns a MatMul of 16-bit activations and a stored 8-bit weight into MatMulNBits,
+    # which narrows the activations to 8 bits: hundreds of steps. Level 1 computes it in float32.
+    options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
     try:
         session = ort.InferenceSession(
             exposed_model(model, names), options, providers=["CPUExecutionProvider"]
