@@ -2,11 +2,11 @@
 
     python benchmarks/mutation.py --sample 200 [--seed 0] [--part 1/2] [--json FILE]
 
-Mutants are made mechanically (`y10c.testing.mutate`): every operator at every place of every rule. Of all of them
-`--sample` are drawn with `--seed`, without looking at what they are; 0 takes all. Each is judged by what is
-derived from rules alone: the record of the original (graphs, drawn mechanically, on which it fires), the property
-test of the mutant's own pattern, and the symbolic proof. No hand-written test runs. A mutant that raises wherever
-it fires, or cannot be loaded, is not counted, as any test would see it.
+Mutants are made mechanically (`y10c.testing.mutate`): every operator at every place of every rule. Of all
+of them `--sample` are drawn with `--seed`, without looking at what they are; 0 takes all. Each is judged by
+what is derived from rules alone: the record of the original (graphs, drawn mechanically, on which it
+fires), the property test of the mutant's own pattern, and the symbolic proof. No hand-written test runs. A
+mutant that raises wherever it fires, or cannot be loaded, is not counted, as any test would see it.
 
 A survivor is compared with the original on many graphs of the original's pattern: either none tells the two
 apart, or the report says in what they differ. Verdicts are kept in `--json` as they come; a run that was
@@ -205,7 +205,8 @@ def run(mutants: list[tuple[ModuleType, Mutant]], examples: int, path: Path | No
 def report(rows: list[Row], of: int) -> None:
     for row in rows:
         if row["verdict"].startswith("survived"):
-            print(f"{row['place']} {row['operator']}: {row['before']} -> {row['after']}\n    {row['verdict']}")
+            print(f"{row['place']} {row['operator']}: {row['before']} -> {row['after']}")
+            print(f"    {row['verdict']}")
     verdicts = Counter(r["verdict"].partition(" on ")[0].partition(",")[0] for r in rows)
     for verdict, count in sorted(verdicts.items(), key=lambda pair: -pair[1]):
         print(f"{count:5}  {verdict}")

@@ -54,6 +54,34 @@ def list_rules(
 
 
 @rules.command()
+def record(
+    names: Annotated[list[str] | None, typer.Argument(help="Rules; all by default.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the records.")] = Path(
+        "tests/rules/records"
+    ),
+) -> None:
+    """Draw and keep graphs on which each rule fires; from then on it has to.
+
+    Run it for a new rule, and after a change that lets a rule fire on more or on less: the difference of the
+    files is what the change did.
+    """
+    from y10c.testing.record import draw_record, save_record
+    from y10c.testing.registered import registered_rule, registered_rules
+
+    found = [registered_rule(name) for name in names] if names else list(registered_rules())
+    kept: dict[str, int] = {}
+    for one in track(found, "Drawing", total=len(found)):
+        graphs = draw_record(one.rule)
+        save_record(output, one.rule.name, graphs)
+        kept[one.rule.name] = len(graphs)
+    rows = [(name, str(count)) for name, count in kept.items()]
+    terminal().result(
+        {"folder": str(output), "graphs": kept},
+        lambda: table(("rule", "graphs"), rows, title=f"{sum(kept.values())} graphs in {output}"),
+    )
+
+
+@rules.command()
 def check(
     name: Annotated[str, typer.Argument(help="The rule's name, as `y10c rules list` shows it.")],
     examples: Annotated[int, typer.Option("--examples", "-n", help="Graphs drawn from its pattern.")] = 100,
@@ -61,8 +89,11 @@ def check(
     output: Annotated[Path, typer.Option("--output", "-o", help="Where a counterexample is written.")] = Path(
         "counterexamples"
     ),
+    records: Annotated[
+        Path, typer.Option(help="The folder of the records: graphs on which the rule has to fire.")
+    ] = Path("tests/rules/records"),
 ) -> None:
-    """Run everything that is derived from a rule: its property test and its proof.
+    """Run everything that is derived from a rule: its property test, its record and its proof.
 
     Exit code 1 says that the rule is wrong or never fires; the counterexample is printed and written.
     """
@@ -70,7 +101,7 @@ def check(
     from y10c.testing.registered import registered_rule
 
     found = registered_rule(name)
-    report = check_rule(found.rule, examples=examples, seed=seed, save_to=output, prove=True)
+    report = check_rule(found.rule, examples=examples, seed=seed, save_to=output, prove=True, records=records)
     proof = report.proof
     assert proof is not None
     result = {

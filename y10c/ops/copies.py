@@ -136,10 +136,10 @@ def _dropout(x: Any, ratio: Any = None, training: Any = None, **_: Any) -> Any:
 def _sample_dropout(draw: Draw, request: Request) -> OpInstance:
     x = any_operand(draw, request, 0)
     need(x.dtype.is_float, "floats")
-    ratio = optional(draw, request, 1, Given(TensorType(DType.f32, ()), np.float32(0.5)))
+    ratio = optional(draw, request, 1, Given(TensorType(DType.f32, ()), np.asarray(0.5, np.float32)))
     # Training is random, so only a pattern that names it sees it.
     trained = request.exact and draw.boolean("training")
-    training = optional(draw, request, 2, Given(TensorType(DType.bool, ()), np.bool_(trained)))
+    training = optional(draw, request, 2, Given(TensorType(DType.bool, ()), np.asarray(trained)))
     if training is not None and ratio is None and not request.exact:
         training = None
     return OpInstance((x, ratio, training), {}, 2 if request.exact and draw.boolean("mask") else 1)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from y10c.testing.proof import Proof as Proof
     from y10c.testing.proof import prove_rule as prove_rule
     from y10c.testing.random_models import models as models
+    from y10c.testing.record import draw_record as draw_record
+    from y10c.testing.record import load_record as load_record
+    from y10c.testing.record import record_problem as record_problem
+    from y10c.testing.record import save_record as save_record
     from y10c.testing.tensors import arrays as arrays
     from y10c.testing.tensors import op_instances as op_instances
     from y10c.testing.tensors import ops as ops
@@ -35,7 +39,11 @@ _HOMES = {
     "assert_equivalent": "equivalence",
     "check_pass": "equivalence",
     "check_rule": "check",
+    "draw_record": "record",
+    "load_record": "record",
     "prove_rule": "proof",
+    "record_problem": "record",
+    "save_record": "record",
     "arrays": "tensors",
     "models": "random_models",
     "op_instances": "tensors",

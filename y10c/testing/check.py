@@ -323,8 +323,8 @@ def check_rule(
 def explore(change: Change, source: Source, examples: int, seed: int, shrink: bool) -> Trial:
     """Draw graphs, change them, and look at everything that must hold.
 
-    Most graphs are drawn at random, which is quick. Hypothesis then looks for the smallest that fails, or, where
-    none does, for any: it combines choices in other ways.
+    Most graphs are drawn at random, which is quick. Hypothesis then looks for the smallest that fails, or,
+    where none does, for any: it combines choices in other ways.
     """
     trial = Trial(change, source)
     _run_random(trial, BREADTH * examples, seed)

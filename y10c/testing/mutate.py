@@ -1,9 +1,9 @@
 """Mutants of rules, made mechanically over the syntax tree: do the derived tests bite?
 
-Each operator makes one small change of a kind that authors of rules make by mistake. None is chosen by hand:
-every place of every rule to which an operator applies gives a mutant. Left out are only swaps of equal operands
-and of the operands of a commutative op, whose pattern matches both ways round. The method is that of DeMillo, Lipton
-and Sayward, "Hints on Test Data Selection" (1978).
+Each operator makes one small change of a kind that authors of rules make by mistake. None is chosen by
+hand: every place of every rule to which an operator applies gives a mutant. Left out are only swaps of
+equal operands and of the operands of a commutative op, whose pattern matches both ways round. The method is
+that of DeMillo, Lipton and Sayward, "Hints on Test Data Selection" (1978).
 """
 
 from __future__ import annotations
@@ -152,13 +152,16 @@ def _is_decline(node: ast.AST) -> bool:
 def _swap(node: ast.AST) -> Iterator[ast.expr]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub | ast.Div | ast.Pow | ast.MatMult):
         yield ast.BinOp(node.right, node.op, node.left)
-    if _makes_op(node) and len(node.args) >= 2 and not any(isinstance(a, ast.Starred) for a in node.args[:2]):
-        if not _same_either_way(node):
-            yield ast.Call(node.func, [node.args[1], node.args[0], *node.args[2:]], node.keywords)
+    if _makes_op(node) and _has_two(node) and not _same_either_way(node):
+        yield ast.Call(node.func, [node.args[1], node.args[0], *node.args[2:]], node.keywords)
+
+
+def _has_two(node: ast.Call) -> bool:
+    return len(node.args) >= 2 and not any(isinstance(a, ast.Starred) for a in node.args[:2])
 
 
 def _same_either_way(node: ast.Call) -> bool:
-    """True where swapping changes nothing: equal operands, or those of a commutative op that may be swapped."""
+    """True where swapping changes nothing: equal operands, or those of a commutative op."""
     if ast.unparse(node.args[0]) == ast.unparse(node.args[1]):
         return True
     spec = find_spec(node.func.attr) if isinstance(node.func, ast.Attribute) else None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from y10c.testing.registered import Registered
 
 EXAMPLES = 100
+RECORDS = Path("tests", "rules", "records")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +32,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=Path("counterexamples"),
         metavar="DIR",
         help="where counterexamples go, as ONNX and text (default counterexamples)",
+    )
+    group.addoption(
+        "--rules-records",
+        type=Path,
+        metavar="DIR",
+        help="graphs on which each rule has to fire (default tests/rules/records below the root)",
     )
     group.addoption("--rules-no-proof", action="store_true", help="leave out the bounded proofs")
 
@@ -74,6 +81,7 @@ class RuleItem(pytest.Item):
             examples=self.config.getoption("rules_examples"),
             save_to=self.config.getoption("rules_out"),
             prove=not self.config.getoption("rules_no_proof"),
+            records=self.config.getoption("rules_records") or self.config.rootpath / RECORDS,
         )
         self.config.stash.setdefault(_REPORTS, []).append(report)
 

@@ -1,10 +1,10 @@
 """The record of a rule: graphs on which it fires, drawn once, kept, and demanded from then on.
 
-The property test finds rules that do too much. A rule that does too little, with a condition one too strict,
-breaks no graph; it only stops firing. So graphs on which a rule fires are drawn from its pattern, and those are
-kept that make its conditions come out in a new way or have a new form: few and small. A recorded graph on which
-the rule does not fire any more, or does harm, is a problem. After a wanted change the record is drawn again, and
-the diff shows what the rule lost and won.
+The property test finds rules that do too much. A rule that does too little, with a condition one too
+strict, breaks no graph; it only stops firing. So graphs on which a rule fires are drawn from its pattern,
+and those are kept that make its conditions come out in a new way or have a new form: few and small. A
+recorded graph on which the rule does not fire any more, or does harm, is a problem. After a wanted change
+the record is drawn again, and the diff shows what the rule lost and won.
 """
 
 from __future__ import annotations

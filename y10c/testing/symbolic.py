@@ -1,8 +1,9 @@
 """Elements that are expressions: numpy object arrays of them run through a rule's own Python.
 
-Arithmetic is exact: a double is read as the simplest fraction, or root of one, that rounds to it. A comparison is
-decided where it holds, or fails, for every value of the symbols: a variance is positive, a divisor is not zero.
-Any other one, and what has no meaning for an expression, raises `DataDependent` and ends the proof.
+Arithmetic is exact: a double is read as the simplest fraction, or root of one, that rounds to it. A
+comparison is decided where it holds, or fails, for every value of the symbols: a variance is positive, a
+divisor is not zero. Any other one, and what has no meaning for an expression, raises `DataDependent` and
+ends the proof.
 """
 
 from __future__ import annotations

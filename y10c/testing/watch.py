@@ -1,7 +1,8 @@
 """What a rule's own code decides: every comparison and condition, and how it came out.
 
-An example that makes a condition come out in a new way is worth keeping, as fuzzers keep inputs that reach new
-branches (Zalewski, AFL). Comparisons tell less, equal and greater apart, so that a limit off by one shows.
+An example that makes a condition come out in a new way is worth keeping, as fuzzers keep inputs that reach
+new branches (Zalewski, AFL). Comparisons tell less, equal and greater apart, so that a limit off by one
+shows.
 """
 
 from __future__ import annotations
