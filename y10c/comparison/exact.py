@@ -21,7 +21,7 @@ from y10c.errors import ModelError
 from y10c.frontend.importer import load
 from y10c.ir.graph import Graph
 from y10c.ir.value import Op, Value
-from y10c.ops.integer import Grid, Integers, Operand, run_unit
+from y10c.ops.integer import PRODUCTS, Grid, Integers, Operand, accumulated, has_wide_factor, run_unit
 from y10c.ops.reference import evaluate_op
 from y10c.passes.canonicalize.recognize import RecognizeFunctions
 from y10c.rewrite.passes import PassContext
@@ -41,6 +41,7 @@ class UnitDifference:
         largest: Largest difference in steps of the grid.
         differing: Elements that differ.
         elements: Elements in all.
+        beyond_int32: Accumulators of a product with a 16-bit factor that int32 could not hold.
     """
 
     node: str
@@ -50,6 +51,7 @@ class UnitDifference:
     largest: int
     differing: int
     elements: int
+    beyond_int32: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ def compare_units(
     RecognizeFunctions().run(graph, PassContext())
     units = list(units_of(graph))
     names = list(dict.fromkeys(q.result.name for unit in units for q in unit.results if q is not None))
+    if not names:
+        return []
     found = {**feeds, **_run(model, feeds, names, optimized=optimized, threads=threads)}
     return [row for unit in units for row in _differences(unit, found)]
 
@@ -169,7 +173,17 @@ def _differences(unit: Unit, found: Arrays) -> Iterator[UnitDifference]:
             int(apart.max(initial=0)),
             int(np.count_nonzero(apart)),
             apart.size,
+            _beyond_int32(op, found),
         )
+
+
+def _beyond_int32(op: Op, found: Arrays) -> int:
+    if op.name not in PRODUCTS:
+        return 0
+    operands = [_operand(value, found) for value in op.operands]
+    total = accumulated(op, operands) if has_wide_factor(operands) else None
+    limits = np.iinfo(np.int32)
+    return 0 if total is None else int(np.count_nonzero((total < limits.min) | (total > limits.max)))
 
 
 def _expected(unit: Unit, found: Arrays, grids: list[Grid]) -> tuple[NDArray[Any], ...]:

@@ -1,9 +1,11 @@
 """What a unit of an integer chip gives for the integers that it reads: the reference of QDQ models.
 
-A unit is an op between DequantizeLinear and QuantizeLinear. Products accumulate exactly in int32, bias
-included, and are rounded once, with one float32 factor a channel. Everything else is the op's own reference
-in double on the exact reals that the integers stand for, rounded once. Rounding is half to even, then
-saturation. Source: ONNX operators QLinearConv, QLinearMatMul and QuantizeLinear.
+A unit is an op between DequantizeLinear and QuantizeLinear. Products accumulate exactly, bias included, and
+are rounded once, with one float32 factor a channel. Accumulators of 8-bit factors are int32 and wrap; where
+a factor has 16 bits they are wide enough here, for nothing published says what a chip does with such sums.
+Everything else is the op's own reference in double on the exact reals that the integers stand for, rounded
+once. Rounding is half to even, then saturation.
+Source: ONNX operators QLinearConv, QLinearMatMul and QuantizeLinear.
 """
 
 from __future__ import annotations
@@ -99,7 +101,7 @@ def run_unit(op: Op, operands: Sequence[Operand], grids: Sequence[Grid]) -> tupl
 
 
 def accumulated(op: Op, operands: Sequence[Operand]) -> Array | None:
-    """The int32 accumulators of a product, bias included, wrapped as int32 wraps.
+    """The accumulators of a product, bias included: int32 for factors of 8 bits, int64 for wider ones.
 
     None where the product is not one of integers alone: a float operand, factors of a Gemm, a bias on
     another grid than the accumulator's.
@@ -114,7 +116,13 @@ def accumulated(op: Op, operands: Sequence[Operand]) -> Array | None:
     centred = [o.centred for o in factors if isinstance(o, Integers)]
     # Doubles hold these sums exactly, and BLAS multiplies them far faster than numpy multiplies integers.
     (total,) = evaluate_op(op, [*centred, *([addend] if addend is not None else [])])
-    return np.asarray(total).astype(np.int64).astype(np.int32)
+    exact = np.asarray(total).astype(np.int64)
+    return exact if has_wide_factor(operands) else exact.astype(np.int32)
+
+
+def has_wide_factor(operands: Sequence[Operand]) -> bool:
+    """Whether a product multiplies integers of more than 8 bits."""
+    return any(isinstance(o, Integers) and o.grid.dtype.bits > 8 for o in operands[:2])
 
 
 def requantized(total: Array, factor: Array, grid: Grid) -> Array:
