@@ -68,12 +68,13 @@ def stages(
     """The stages of `y10c compile`, in the order in which their files are written.
 
     Args:
-        head: `raw`, `e2e` or `keep`.
+        head: `auto`, `raw`, `e2e` or `keep`.
         quant: How the graph is quantized.
         legalization: The target's own passes.
         layout: `auto`, `nchw` or `nhwc`.
     """
     from y10c.passes.head.fold import FoldHead
+    from y10c.passes.int8.absorb_shift import AbsorbShift
     from y10c.passes.int8.choose_precision import ChoosePrecision
     from y10c.passes.int8.quantize_activations import QuantizeActivations
     from y10c.passes.int8.quantize_weights import QuantizeWeights
@@ -98,11 +99,13 @@ def stages(
         int16=quant.nodes_of("int16"),
         int8=quant.nodes_of("int8"),
     )
+    shift = (AbsorbShift(),) if quant.absorb_shift else ()
+    optimized = (*canonicalization(), FoldHead(head), *legalization, *shift)
     moments = (ObserveMoments(MOMENT_IMAGES[quant.effort]),) if quant.rounding else ()
     weights = QuantizeWeights(quant.weight_clip, quant.bias_correction)
     return (
         Stage("original", (), "original_float_model"),
-        Stage("optimized", (*canonicalization(), FoldHead(head), *legalization), "optimized_float_model"),
+        Stage("optimized", optimized, "optimized_float_model"),
         Stage("calibrated", (calibrate, precision, *moments, QuantizeActivations()), "calibrated_model"),
         Stage("ptq", (weights, SelectLayout(layout)), "ptq_model"),
     )

@@ -52,7 +52,7 @@ SCHEME = QuantScheme(
         **{name: _TABLE for name in ("Softmax", "Relu", "LeakyRelu", "Clip")},
         **{name: OpScheme(data=(0,)) for name in ("PRelu", "AveragePool", "GlobalAveragePool", "ReduceMean")},
         **{name: _MOVES for name in ("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze")},
-        **{name: _MOVES for name in ("Split", "Slice", "Resize", "DepthToSpace", "SpaceToDepth")},
+        **{name: _MOVES for name in ("Split", "Slice", "Resize", "Pad", "DepthToSpace", "SpaceToDepth")},
     },
     activation=Grid(DType.i8, symmetric=False),
     wide=Grid(DType.i16),

@@ -65,6 +65,7 @@ def compile(
         Path | None, typer.Option(help="Take ranges from such a file instead of running the data.")
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes for calibration; 0 takes threads.")] = 0,
+    layout: Annotated[str, typer.Option(help="How tensors lie in memory: auto, nchw or nhwc.")] = "auto",
 ) -> None:
     """Compile an ONNX model: fold its head, calibrate, quantize to INT8, estimate its cost."""
     from y10c.pipeline.compile import compile as run
@@ -105,6 +106,7 @@ def compile(
         limit=limit,
         quant=quant,
         config=read,
+        layout=layout,
     )
     terminal().result(summary(result), lambda: drawn(result))
 
@@ -157,6 +159,9 @@ def summary(result: Result) -> dict[str, object]:
         "head": result.head,
         "calibration": {"samples": result.samples, "synthetic": result.synthetic},
         "outputs": [{"name": o.name, "cosine": o.cosine} for o in result.outputs],
+        "int16": None
+        if result.precision is None
+        else {"macs": result.precision.share, "tensors": [row.tensor for row in result.precision.wide]},
         "cpu_nodes": [n.node for n in result.nodes if n.unit == "CPU"],
         "cost": cost.summary_dict() if cost is not None else None,
         "files": dict(result.files),

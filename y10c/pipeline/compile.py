@@ -24,6 +24,7 @@ from y10c.errors import ModelError, UnknownNameError
 from y10c.frontend.importer import load
 from y10c.ir.graph import Graph
 from y10c.passes.head.cut import CutOutputs
+from y10c.passes.int8.choose_precision import Precision
 from y10c.passes.layout.select import AUTO, LAYOUTS
 from y10c.passes.observe.ranges import Ranges
 from y10c.passes.pipelines import Stage, stages
@@ -34,9 +35,9 @@ from y10c.pipeline.nodes import Models, compare_nodes
 from y10c.pipeline.outputs import write_outputs
 from y10c.pipeline.result import Result
 from y10c.pipeline.target import create_target
-from y10c.pipeline.wishes import node_types
+from y10c.pipeline.wishes import known_types, node_types
 from y10c.quant.options import QuantOptions
-from y10c.quant.plan import QuantPlan, Tail
+from y10c.quant.plan import QuantPlan, Tail, plan_quantization
 from y10c.quant.scheme import QuantScheme
 from y10c.rewrite.passes import PassContext
 
@@ -242,7 +243,9 @@ class _Compilation:
     def _take_node_types(self, config: Config) -> None:
         """Names of nodes in the config are those of the optimized graph, so it is asked from here on."""
         quant = self.options.quant
-        types = {**node_types(config, self.graph), **quant.node_types}
+        tail = self.context.tables.get(Tail, Tail())
+        plan = plan_quantization(self.graph, self.context.tables[QuantScheme], tail)
+        types = {**known_types(node_types(config, self.graph), plan), **quant.node_types}
         self.options = replace(self.options, quant=replace(quant, node_types=types))
 
     def _deployed(self) -> Deployed | None:
@@ -279,6 +282,7 @@ class _Compilation:
             passes=tuple(self.runs),
             warnings=self.warnings,
             head=self.context.tables.get(HeadInfo),
+            precision=self.context.tables.get(Precision),
             synthetic=self.feeds.synthetic,
             samples=self.feeds.count,
             deployed=deployed,
@@ -307,7 +311,9 @@ class _Compilation:
 
     def _placed(self, rows: tuple[NodeRow, ...]) -> tuple[NodeRow, ...]:
         """The node table with the places that the operator list gives."""
+        floats = self.options.quant.nodes_of("float32")
         placed = {} if self.check is None else self.check.on_chip
+        placed = {node: on_chip and node not in floats for node, on_chip in placed.items()}
         return tuple(
             replace(row, unit="BPU" if placed[row.node] else "CPU") if row.node in placed else row
             for row in rows

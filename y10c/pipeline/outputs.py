@@ -17,6 +17,7 @@ from y10c.cost.report.trace import write_trace
 from y10c.cost.report.vendor_json import write_json
 from y10c.ir.graph import Graph
 from y10c.ir.value import Value
+from y10c.passes.int8.choose_precision import Precision
 from y10c.pipeline.result import Result
 
 LOG_NAME = "y10c_compile.log"
@@ -43,6 +44,9 @@ def write_outputs(result: Result, graph: Graph, folder: Path, prefix: str) -> di
     if result.check is not None:
         files["check"] = folder / CHECK_LOG
         atomic.write_text(files["check"], check_log(result.check, prefix))
+    if result.precision is not None:
+        files["mixed"] = folder / f"{prefix}_mixed.json"
+        atomic.write_text(files["mixed"], result.precision.to_json())
     data = report_data(result, graph, prefix)
     if data is not None:
         for kind, (suffix, write) in REPORTS.items():
@@ -73,10 +77,25 @@ def report_data(result: Result, graph: Graph, model: str) -> ReportData | None:
 
 def _notes(result: Result) -> list[str]:
     if result.synthetic:
-        return [
+        notes = [
             "Calibrated on generated images: ranges and cosines say nothing of the accuracy on real ones."
         ]
-    return [f"Calibrated on {result.samples} samples."] if result.samples else []
+    else:
+        notes = [f"Calibrated on {result.samples} samples."] if result.samples else []
+    return [*notes, *_precision_notes(result.precision)]
+
+
+def _precision_notes(precision: Precision | None) -> list[str]:
+    """What got 16 bits, and what that rests on."""
+    if precision is None or not precision.rows:
+        return []
+    wide = precision.wide
+    names = ", ".join(row.tensor for row in wide) or "none"
+    return [
+        f"{len(wide)} of {len(precision.rows)} tensors that products read have 16 bits, "
+        f"{precision.share:.1%} of the MACs: {names}. Chosen by what 8 bits of each alone do to the outputs; "
+        "the whole list stands in the file of kind mixed."
+    ]
 
 
 def tensor_row(name: str, value: Value) -> TensorRow:
@@ -91,9 +110,21 @@ def log_text(result: Result) -> str:
     lines = [f"y10c {__version__}  target {result.target}  march {result.march}", ""]
     lines += [f"{run.name:40} {run.seconds:8.2f} s  {run.ops:6} ops" for run in result.passes]
     lines += ["", _table(result.nodes)] if result.nodes else []
+    lines += ["", _precision_table(result.precision)] if result.precision is not None else []
     lines += [f"output {o.name}: cosine {o.cosine:.6f}" for o in result.outputs]
     lines += ["", *(w.render() for w in result.warnings)]
     return "\n".join(lines) + "\n"
+
+
+def _precision_table(precision: Precision) -> str:
+    """The tensors that products read, the most sensitive first."""
+    rows = [
+        f"{row.tensor:60} {_number(row.gain):>12} {row.macs:>12} {row.bits:>4}  {row.why}"
+        for row in precision.rows
+    ]
+    head = f"{'Tensor that products read':60} {'Gain':>12} {'MACs':>12} {'Bits':>4}  Why"
+    total = f"MACs with 16-bit operands: {precision.macs} of {precision.total} ({precision.share:.2%})"
+    return "\n".join([head, *rows, total, ""])
 
 
 def _table(nodes: tuple[NodeRow, ...]) -> str:

@@ -14,6 +14,7 @@ from y10c.cost.result import CostResult
 from y10c.deploy.build import Deployed
 from y10c.detect.head_info import HeadInfo
 from y10c.diagnostics import Diagnostics
+from y10c.passes.int8.choose_precision import Precision
 from y10c.pipeline.manager import PassRun
 
 
@@ -39,6 +40,7 @@ class Result:
     Args:
         target: Name of the target.
         march: Chip of the target's family.
+        precision: Which tensors got 16 bits, and why; None where that was not asked.
         head: What the detection head is and how its outputs decode; None before folding.
         models: The stage models by stage name.
         files: What was written, by kind.
@@ -65,6 +67,7 @@ class Result:
     synthetic: bool
     samples: int
     head: HeadInfo | None = None
+    precision: Precision | None = None
     deployed: Deployed | None = None
     check: CheckReport | None = None
 
