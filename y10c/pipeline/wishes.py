@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from y10c.config.kinds import Name
 from y10c.config.nodes import NodeWish
@@ -11,6 +11,8 @@ from y10c.config.settings import Config
 from y10c.diagnostics import warn
 from y10c.ir.graph import Graph
 from y10c.ir.value import Op
+from y10c.passes.observe.calibrate import name_values
+from y10c.quant.plan import QuantPlan
 
 QUANT_CONFIG = "calibration_parameters.quant_config"
 WIDTHS = {"int8": 0, "int16": 1, "float32": 2}
@@ -18,15 +20,16 @@ WIDTHS = {"int8": 0, "int16": 1, "float32": 2}
 
 
 def node_types(config: Config, graph: Graph) -> dict[str, str]:
-    """The type of each node or tensor for which the config wants one.
+    """The type of each tensor for which the config wants one, and the nodes that it keeps float.
 
     `node_info` wins over `quant_config`, that over `run_on_cpu` and `run_on_bpu`, those over
     `optimization`. Where two nodes want different types of a tensor, the more precise one holds.
 
     Args:
         config: The config.
-        graph: The optimized graph; its values bear the names of the file.
+        graph: The optimized graph; its values get the names that they have in the file.
     """
+    name_values(graph)
     types: dict[str, str] = {}
     used: set[str] = set()
     for op in graph.ops:
@@ -38,19 +41,30 @@ def node_types(config: Config, graph: Graph) -> dict[str, str]:
 
 
 def _types_of(op: Op, wish: NodeWish) -> Iterator[tuple[str, str]]:
-    name = op.location or op.results[0].name
-    if wish.on == "CPU":
-        yield name, "float32"
-    elif wish.output:
-        yield name, _known_type(wish.output)
+    said = [kind for kind in (wish.output, *wish.inputs.values()) if kind]
+    if wish.on == "CPU" or any(kind.startswith("float") for kind in said):
+        yield op.location, "float32"
+        return
+    if wish.output:
+        yield from ((result.name, wish.output) for result in op.results)
     for index, value in enumerate(op.operands):
         kind = wish.input(index)
         if kind and value is not None and not value.is_constant:
-            yield value.name, _known_type(kind)
+            yield value.name, kind
 
 
-def _known_type(kind: str) -> str:
-    return "float32" if kind.startswith("float") else kind
+def known_types(types: Mapping[str, str], plan: QuantPlan) -> dict[str, str]:
+    """Those of some types that mean something: of tensors that are quantized, and of float nodes.
+
+    Warns of tensors that are wanted with 16 bits and pass between no two integer ops.
+    """
+    tensors = {name for edge in plan.edges for name in (edge.value.name, *edge.value.lineage)}
+    known = {name: kind for name, kind in types.items() if kind == "float32" or name in tensors}
+    lost = sorted(name for name, kind in types.items() if name not in known and kind == "int16")
+    if lost:
+        shown = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
+        warn("Y5007", f"16 bits have no effect on tensors that pass between no two integer ops: {shown}")
+    return known
 
 
 def _wish(config: Config, graph: Graph, op: Op, used: set[str]) -> NodeWish | None:
@@ -72,9 +86,10 @@ def _wishes(config: Config, op: Op, names: set[str], used: set[str]) -> Iterator
             yield wish
     quant: QuantConfig | None = config[QUANT_CONFIG]
     if quant is not None:
-        used |= names & set(quant.nodes)
-        found = [quant.wish(n, _type_name(op), _around(quant, op)) for n in sorted(names)]
-        yield from (wish for wish in found if wish is not None)
+        said = names & set(quant.nodes)
+        used |= said
+        found = quant.wish(min(said, default=op.location), _type_name(op), _around(quant, op))
+        yield from () if found is None else (found,)
     for key, place in (("run_on_cpu", "CPU"), ("run_on_bpu", "BPU")):
         for name in config.names(f"calibration_parameters.{key}"):
             if name in names:
