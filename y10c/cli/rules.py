@@ -82,6 +82,34 @@ def record(
 
 
 @rules.command()
+def document(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page to write.")] = Path(
+        "docs/reference/rules.md"
+    ),
+    records: Annotated[Path, typer.Option(help="The folder of the records, for the examples.")] = Path(
+        "tests/rules/records"
+    ),
+    seconds: Annotated[float, typer.Option(help="Time for the proof of each rule.")] = 30.0,
+) -> None:
+    """Write the page of y10c's own rules: what each does, an example, and whether it is proved."""
+    from y10c import atomic
+    from y10c.testing.catalog import page
+    from y10c.testing.proof_cache import cached_proof
+    from y10c.testing.registered import registered_rules
+
+    found = [one for one in registered_rules() if one.distribution == "y10c"]
+    proofs = {
+        one.rule.name: cached_proof(one.rule, seconds=seconds)
+        for one in track(found, "Proving", total=len(found))
+    }
+    statuses = {
+        name: f"{'proved' if proof.proved else 'tested'}: {proof.why}" for name, proof in proofs.items()
+    }
+    atomic.write_text(output, page(found, records, statuses))
+    terminal().result({"page": str(output), "rules": len(found)}, lambda: f"{len(found)} rules in {output}")
+
+
+@rules.command()
 def check(
     name: Annotated[str, typer.Argument(help="The rule's name, as `y10c rules list` shows it.")],
     examples: Annotated[int, typer.Option("--examples", "-n", help="Graphs drawn from its pattern.")] = 100,
