@@ -4,9 +4,10 @@
 
 Mutants are made mechanically (`y10c.testing.mutate`): every operator at every place of every rule. Of all
 of them `--sample` are drawn with `--seed`, without looking at what they are; 0 takes all. Each is judged by
-what is derived from rules alone: the record of the original (graphs, drawn mechanically, on which it
-fires), the property test of the mutant's own pattern, and the symbolic proof. No hand-written test runs. A
-mutant that raises wherever it fires, or cannot be loaded, is not counted, as any test would see it.
+what is derived from rules alone, the quickest first: the record of the original (graphs, drawn
+mechanically, on which it fires), the property test of the mutant's own pattern, and the symbolic proof. No
+hand-written test runs. A mutant that raises wherever it fires, or cannot be loaded, is not counted, as any
+test would see it.
 
 A survivor is compared with the original on many graphs of the original's pattern: either none tells the two
 apart, or the report says in what they differ. Verdicts are kept in `--json` as they come; a run that was
@@ -41,7 +42,7 @@ from y10c.testing.check import judge as demand
 from y10c.testing.draw import RandomDraw
 from y10c.testing.mutate import Mutant, mutants, rules_in
 from y10c.testing.proof import prove_rule
-from y10c.testing.record import Recorded, draw_record, record_problem
+from y10c.testing.record import Recorded, draw_record, record_outcomes
 from y10c.testing.registered import registered_rules
 
 PROOF_SECONDS = 10.0
@@ -103,6 +104,9 @@ class Judge:
         """How the derived tests end: what killed the mutant, or why it may have survived."""
         if original.name not in self.records:
             self.records[original.name] = draw_record(original)
+        known = on_record(rule, self.records[original.name])
+        if known:
+            return known
         raises = _Raises(rule)
         trial = explore(raises.change, FromPattern(rule), self.examples, 0, shrink=False)
         if trial.failure is not None:
@@ -117,11 +121,22 @@ class Judge:
             demand(rule.name, trial, "", None)
         except VacuousRule:
             return "killed: vacuous form"
-        if record_problem(rule, self.records[original.name]) is not None:
-            return "killed: record"
         if prove_rule(rule, seconds=PROOF_SECONDS).status == "refuted":
             return "killed: proof"
         return compared(rule, original)
+
+
+def on_record(rule: Rule, record: list[Recorded]) -> str:
+    """The verdict of the recorded graphs; empty where the mutant does to all of them what it should."""
+    kinds = Counter(None if found is None else found.problem.kind for found in record_outcomes(rule, record))
+    if kinds["crash"] == len(record):
+        return "merely raises"
+    harm = sorted(k for k in kinds if k not in (None, "record", "crash"))
+    if harm:
+        return f"killed: {harm[0]} on the record"
+    if kinds["crash"]:
+        return "killed: raises at times"
+    return "killed: does not fire on the record" if kinds["record"] else ""
 
 
 class _Raises:

@@ -182,12 +182,15 @@ def _read(written: dict[str, Any]) -> Tensor:
 
 def record_problem(rule: Rule, record: Sequence[Recorded]) -> Counterexample | None:
     """The first recorded graph on which a rule does not fire, or does harm."""
+    return next((found for found in record_outcomes(rule, record) if found is not None), None)
+
+
+def record_outcomes(rule: Rule, record: Sequence[Recorded]) -> Iterator[Counterexample | None]:
+    """What a rule does to each recorded graph: None where it fires and all is well."""
     for index, one in enumerate(record):
         before, after, feeds = one.graph.clone(), one.graph.clone(), one.feeds(index)
         problem = _problem(rule, before, after, feeds)
-        if problem is not None:
-            return Counterexample(before, after, feeds, problem)
-    return None
+        yield None if problem is None else Counterexample(before, after, feeds, problem)
 
 
 def _problem(rule: Rule, before: Graph, after: Graph, feeds: dict[str, Array]) -> Problem | None:
