@@ -66,6 +66,9 @@ def compile(
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes for calibration; 0 takes threads.")] = 0,
     layout: Annotated[str, typer.Option(help="How tensors lie in memory: auto, nchw or nhwc.")] = "auto",
+    kit: Annotated[
+        Path | None, typer.Option(help="Also write a kit for hb_compile into this folder.")
+    ] = None,
 ) -> None:
     """Compile an ONNX model: fold its head, calibrate, quantize to INT8, estimate its cost."""
     from y10c.pipeline.compile import compile as run
@@ -93,6 +96,11 @@ def compile(
         march = read[f"{MODEL}.march"] if target == CONFIG_TARGET else march
     if model is None:
         raise UsageError("no model given", help="y10c compile MODEL.onnx, or -c config.yaml that names one")
+    if kit is not None:
+        from y10c.kit.write import require_kit
+
+        given = calibration is not None or (read is not None and not read.skips_calibration)
+        require_kit(stop_after == "ptq", given)
     result = run(
         model,
         target,
@@ -109,6 +117,16 @@ def compile(
         layout=layout,
     )
     terminal().result(summary(result), lambda: drawn(result))
+    if kit is not None:
+        _write_kit(result, kit, prefix or model.stem, read)
+
+
+def _write_kit(result: Result, folder: Path, prefix: str, config: Config | None) -> None:
+    from y10c.kit.write import write_kit
+
+    made = write_kit(result, folder, prefix, config)
+    told = {"files": made.files, "unsaid": list(made.unsaid)}
+    terminal().result({"kit": told}, lambda: f"kit for hb_compile: read {made.files['readme']}")
 
 
 def _with_config(context: typer.Context, path: Path, flags: QuantOptions) -> tuple[Config, QuantOptions]:

@@ -286,6 +286,7 @@ class _Compilation:
             synthetic=self.feeds.synthetic,
             samples=self.feeds.count,
             deployed=deployed,
+            feeds=self.feeds,
             check=self.check,
         )
         if folder is None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import onnx
 
+from y10c.calib.feeds import Feeds
 from y10c.check.report import CheckReport
 from y10c.cost.report.data import NodeRow, OutputCosine
 from y10c.cost.result import CostResult
@@ -53,6 +54,7 @@ class Result:
         samples: Number of calibration samples.
         check: What runs where; None where the target has no operator list.
         deployed: The runtime form; None where it is the last stage as it is.
+        feeds: What calibration ran on.
     """
 
     target: str
@@ -69,6 +71,7 @@ class Result:
     head: HeadInfo | None = None
     precision: Precision | None = None
     deployed: Deployed | None = None
+    feeds: Feeds = field(default_factory=Feeds)
     check: CheckReport | None = None
 
     @property
