@@ -23,6 +23,7 @@ from y10c.ir.tensor import Tensor
 from y10c.ir.types import DType, TensorType
 from y10c.ir.value import Op, Value
 from y10c.ops.onnx_schema import find_schema
+from y10c.ops.versions import OLDEST_OPSET
 
 OLDEST_IR_VERSION = 4
 """Before it, every initializer had to be an input as well. Source: onnx docs/IR.md."""
@@ -138,7 +139,7 @@ class _Exporter:
 
     def ir_version(self) -> int:
         """That of the imported file, or a later one where the opset or an element type needs it."""
-        opset = onnx.helper.make_opsetid("", self.opset)
+        opset = onnx.helper.make_opsetid("", max(self.opset, OLDEST_OPSET))  # onnx lists no older ones
         values = (
             *self.graph.constants,
             *self.graph.inputs,

@@ -16,6 +16,7 @@ import onnx
 from y10c.backend.protos import type_proto
 from y10c.errors import ModelError
 from y10c.ir.value import Value
+from y10c.ops.onnx_schema import find_schema
 
 Key = tuple[str, str, str]
 
@@ -42,7 +43,12 @@ class Functions:
         return functions
 
     def find(self, node: onnx.NodeProto) -> onnx.FunctionProto | None:
-        """What a node calls, or None where it is an op."""
+        """What a node calls, or None where it is an op.
+
+        ONNX leaves open what a name means that an op of its own has too; as in onnxruntime it is the op.
+        """
+        if not _domain(node.domain) and find_schema(node.op_type) is not None:
+            return None
         return self.protos.get((_domain(node.domain), node.op_type, node.overload))
 
     def body(self, node: onnx.NodeProto, operands: Iterable[Value | None]) -> onnx.ModelProto:

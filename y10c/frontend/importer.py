@@ -94,7 +94,7 @@ class _Importer:
         if layouts := graph.info.metadata.pop(LAYOUTS, ""):
             apply_table(graph, layouts)
         try:
-            verify(graph, types=False)
+            verify(graph)
         except VerifyError as error:
             raise ModelError(error.message, where=self.where) from None
         return graph

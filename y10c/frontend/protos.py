@@ -22,24 +22,35 @@ GraphReader = Callable[[onnx.GraphProto], "Graph"]
 
 
 def read_type(proto: onnx.TypeProto) -> Type | None:
-    """A value's type; None where the message says nothing."""
+    """A value's type; None where the message says nothing.
+
+    Raises:
+        ModelError: An element type is unknown.
+    """
     kind = proto.WhichOneof("value")
     if kind == "tensor_type":
         return _tensor_type(proto.tensor_type)
     if kind == "sparse_tensor_type":
         inner = proto.sparse_tensor_type
-        return SparseTensorType(DType(inner.elem_type), _shape(inner)) if inner.elem_type else None
+        return SparseTensorType(_dtype(inner.elem_type), _shape(inner)) if inner.elem_type else None
     if kind == "sequence_type":
         return SequenceType(read_type(proto.sequence_type.elem_type))
     if kind == "optional_type":
         return OptionalType(read_type(proto.optional_type.elem_type))
     if kind == "map_type":
-        return MapType(DType(proto.map_type.key_type), read_type(proto.map_type.value_type))
+        return MapType(_dtype(proto.map_type.key_type), read_type(proto.map_type.value_type))
     return None
 
 
 def _tensor_type(proto: onnx.TypeProto.Tensor) -> TensorType | None:
-    return TensorType(DType(proto.elem_type), _shape(proto)) if proto.elem_type else None
+    return TensorType(_dtype(proto.elem_type), _shape(proto)) if proto.elem_type else None
+
+
+def _dtype(number: int) -> DType:
+    try:
+        return DType(number)
+    except ValueError:
+        raise ModelError(f"unknown element type {number}", code="Y3003") from None
 
 
 def _shape(proto: Any) -> tuple[Dim, ...] | None:
@@ -62,10 +73,7 @@ def read_tensor(proto: onnx.TensorProto, folder: Path | None) -> Tensor:
     Raises:
         ModelError: The element type is unknown, or the external data lies outside the model's folder.
     """
-    try:
-        dtype = DType(proto.data_type)
-    except ValueError:
-        raise ModelError(f"tensor {proto.name!r} has unknown element type {proto.data_type}") from None
+    dtype = _dtype(proto.data_type)
     if any(d < 0 for d in proto.dims):
         raise ModelError(f"tensor {proto.name!r} has a negative extent: {list(proto.dims)}")
     if proto.data_location == TensorProto.EXTERNAL:

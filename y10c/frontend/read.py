@@ -8,7 +8,9 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
+from y10c.diagnostics import warn
 from y10c.errors import ModelError
+from y10c.ops.onnx_schema import IR_OPSET
 
 
 def read_model(model: str | Path | onnx.ModelProto) -> tuple[onnx.ModelProto, Path | None]:
@@ -62,3 +64,13 @@ def _not_onnx(path: Path, data: bytes) -> ModelError:
 def _check(proto: onnx.ModelProto, where: str) -> None:
     if not proto.ir_version or not proto.opset_import or not proto.HasField("graph"):
         raise ModelError("this is not an ONNX model", code="Y3001", where=where, help="export it as .onnx")
+    opset = max((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0)
+    if opset > IR_OPSET:
+        raise ModelError(
+            f"opset {opset} is newer than {IR_OPSET}, the newest that the installed onnx package knows",
+            code="Y3003",
+            where=where,
+            help="update the package onnx, or export an older opset",
+        )
+    if proto.training_info:
+        warn("Y5006", "the model's training information is left out", where=where)

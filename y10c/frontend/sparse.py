@@ -23,7 +23,7 @@ def dense(sparse: onnx.SparseTensorProto, folder: Path | None) -> Tensor:
     Indices are linear `[nnz]` or coordinates `[nnz, rank]`. Source: onnx.proto, SparseTensorProto.
 
     Raises:
-        ModelError: It would not fit into memory.
+        ModelError: It would not fit into memory; at the first look: an index lies outside.
     """
     values = read_tensor(sparse.values, folder)
     size = math.prod(sparse.dims) * values.dtype.bits // 8
@@ -39,8 +39,13 @@ def dense(sparse: onnx.SparseTensorProto, folder: Path | None) -> Tensor:
     def fill() -> Array:
         array = np.zeros(shape, values.dtype.numpy)
         where = indices.numpy()
-        place = where if where.ndim == 1 else np.ravel_multi_index(tuple(where.T), shape)
-        array.reshape(-1)[place] = values.numpy()
+        try:
+            place = where if where.ndim == 1 else np.ravel_multi_index(tuple(where.T), shape)
+            array.reshape(-1)[place] = values.numpy()
+        except (IndexError, ValueError) as error:
+            raise ModelError(
+                f"sparse tensor {sparse.values.name!r} of {list(shape)} has indices outside it"
+            ) from error
         return array
 
     return Tensor(values.dtype, shape, fill)

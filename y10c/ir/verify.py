@@ -109,12 +109,13 @@ class _Verifier:
             if nested.parent is not graph or nested._constants is not self.root._constants:
                 yield f"a nested graph of {label(op)} has another parent"
             yield from self.graph(nested)
-        yield from _declaration(op)
+        problems = list(_declaration(op))
+        yield from problems
         for index, result in enumerate(op.results):
             if result.producer is not op or result.index != index or result.tensor is not None:
                 yield f"result {index} of {label(op)} does not know its producer"
             self.define(result, defined)
-        if self.types:
+        if self.types and not problems:
             yield from _result_types(op)
         yield from _quantization(op)
 

@@ -28,7 +28,7 @@ def infer_types(
     spec = find_spec(name)
     if spec is None or attrs_hold_graphs(attrs):
         return [None] * results
-    problem = check_arity(spec, operands)
+    problem = check_arity(spec, operands) if version is None else None
     if problem is None and version is None:
         problem = dtype_problem(name, tuple(map(_dtype, operands)))
     if problem is not None:

@@ -109,7 +109,11 @@ def test_four_bit_data_is_unpacked(folder: Path) -> None:
     (folder / "w.bin").write_bytes(bytes([0x21, 0x43, 0xF5]))
     tensor = external(location="w.bin")
     tensor.data_type = TensorProto.INT4
-    values = constant(saved(folder, tensor))
+    model = model_with(tensor)
+    model.graph.node[0].CopyFrom(helper.make_node("Cast", ["w"], ["y"], to=TensorProto.FLOAT))
+    model.opset_import[0].version = 21
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    values = constant(folder / "model.onnx")
     assert values.astype(np.int32).ravel().tolist() == [1, 2, 3, 4, 5, -1]
     assert values.dtype == DType.i4.numpy
 

@@ -248,9 +248,9 @@ def test_an_invalid_graph_is_named(body: str, sentence: str) -> None:
     ("spelling", "value"),
     [
         ("value_int = 3", np.int64(3)),
-        ("value_ints = [3, 4]", np.int64([3, 4])),
+        ("value_ints = [3, 4, 5]", np.int64([3, 4, 5])),
         ("value_float = 0.5", np.float32(0.5)),
-        ("value_floats = [0.5, 1.5]", np.float32([0.5, 1.5])),
+        ("value_floats = [0.5, 1.5, 2.5]", np.float32([0.5, 1.5, 2.5])),
     ],
 )
 def test_a_constant_is_read_in_every_spelling(spelling: str, value: np.generic) -> None:
