@@ -1,7 +1,7 @@
 """The blocks of YOLOv10, written once for every interpreter of them.
 
 A block is a function over a `Tape`, which gives the few primitive operations a meaning: writing ONNX nodes
-(`y10c.zoo.graph`) or running float64 arrays to choose the weights (`y10c.zoo.weights`). So the two can
+(`y10c.zoo.graph`) or predicting moments to choose the weights (`y10c.zoo.weights`). So the two can
 never disagree about the structure.
 
 Names follow the tree of modules: `model.2.m.0.cv1` is the first convolution of the first bottleneck of

@@ -79,6 +79,24 @@ class Writer:
         self.types[name] = info
         return Tensor(name, x.shape)
 
+    def model(self, name: str, image: Tensor, outputs: Sequence[Tensor]) -> onnx.ModelProto:
+        """The nodes as a model of one input; nothing may be written afterwards."""
+        graph = helper.make_graph(
+            self.nodes,
+            name,
+            [helper.make_tensor_value_info(image.name, TensorProto.FLOAT, image.shape)],
+            [self.types.pop(x.name) for x in outputs],
+            list(self.initializers.values()),
+            value_info=list(self.types.values()),
+        )
+        opsets = [helper.make_opsetid("", self.opset)]
+        return helper.make_model(
+            graph,
+            opset_imports=opsets,
+            ir_version=helper.find_min_ir_version_for(opsets),
+            producer_name="y10c.zoo",
+        )
+
     def _fresh(self, name: str) -> str:
         self.used[name] += 1
         return name if self.used[name] == 1 else f"{name}_{self.used[name] - 1}"

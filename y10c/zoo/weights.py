@@ -5,8 +5,7 @@ BatchNorm leaves a net whose every channel is centred, scaled to a modest gain a
 nearly linear. That is imitated here: each convolution is normalized by the moments that `y10c.zoo.moments`
 predicts, as its BatchNorm would have been, then folded. No image is seen, so no gain fits a few images only.
 
-Images are run just once, for the tail of the class scores, from which the class biases follow. That run is
-float64 and what is read off is rounded to a grid, so that another BLAS should yield the same bytes.
+Images are run for the class scores alone (`y10c.zoo.scores`).
 """
 
 from __future__ import annotations
@@ -14,31 +13,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from math import log
 from zlib import crc32
 
 import numpy as np
 
 from y10c.zoo import moments
-from y10c.zoo.arrays import Array, ArrayTape, Floats, Parameters
+from y10c.zoo.arrays import Array, Floats, Parameters
 from y10c.zoo.blocks import Role, backbone_and_neck, head
-from y10c.zoo.images import CONTRAST, MEAN, noise_images
+from y10c.zoo.images import CONTRAST, MEAN
 from y10c.zoo.moments import Moments
+from y10c.zoo.scores import BRANCHES, biased, evened
 from y10c.zoo.variants import VARIANTS
 
-BRANCHES: Mapping[str, str] = {"one2one": "one2one_", "one2many": ""}
-"""Prefix of the names of each branch of the head."""
-
 # All below: assumed, to resemble trained detectors; the tests state what follows from them.
-CROPS: Mapping[str, tuple[int, int]] = {
-    "n": (4, 256),
-    "s": (2, 256),
-    "m": (1, 256),
-    "b": (1, 224),
-    "l": (1, 224),
-    "x": (1, 192),
-}
-"""Count and size in pixels of the images that the scores are calibrated on: what a second allows."""
 GAIN: Mapping[Role, float] = {Role.ACTIVATED: 0.5, Role.LINEAR: 0.5, Role.RESIDUAL: 0.3}
 SHIFT: Mapping[Role, float] = {Role.ACTIVATED: 1.0, Role.LINEAR: 0.0, Role.RESIDUAL: 0.0}
 SPREAD = 0.2  # standard deviation of log gain and of shift over channels
@@ -47,68 +34,23 @@ BOX_GAIN = 0.7
 CLASS_GAIN = 2.0
 RARITY = 8.0  # mean step in logits by which a class is rarer than the commonest
 
-TAIL_SHARE = 0.02
-LOWEST_SCORE = 0.25
-BEND = 0.06  # fitted: how much faster than an exponential the tail ends; by hand, n s m x, seeds 0-2
-DETECTIONS = 8  # anchors expected above the lowest score in an image
-
-
-@dataclass(frozen=True)
-class Tail:
-    """The upper end of the distribution of an anchor's best class logit, taken as exponential.
-
-    Attributes:
-        level: The logit that `TAIL_SHARE` of the anchors exceed.
-        mean_excess: By how much they exceed it on average.
-    """
-
-    level: float
-    mean_excess: float
-
-    def offset(self, anchors: int) -> float:
-        """What to add to every class logit so that `DETECTIONS` of the anchors pass `LOWEST_SCORE`."""
-        depth = log(TAIL_SHARE * anchors / DETECTIONS)
-        expected = self.level + self.mean_excess * (depth - BEND * depth**2)
-        return log(LOWEST_SCORE / (1 - LOWEST_SCORE)) - expected
-
-
-@dataclass(frozen=True)
-class Weights:
-    """All convolutions of a net by name, and for each branch of the head the tail of its scores."""
-
-    parameters: Mapping[str, Parameters]
-    tails: Mapping[str, Tail]
-
 
 @lru_cache(maxsize=2)
-def trained_like(variant: str, *, seed: int, classes: int, reg_max: int) -> Weights:
-    """Weights of both branches of a variant; the same for the same arguments, whatever the machine."""
+def trained_like(variant: str, *, seed: int, classes: int, reg_max: int) -> Mapping[str, Parameters]:
+    """All convolutions of a variant by name, both branches; the same for the same arguments."""
     tape = Normalizer(seed)
     image = Moments(np.full(3, MEAN), np.full(3, CONTRAST**2))
     features = backbone_and_neck(tape, VARIANTS[variant], image)
     for prefix in BRANCHES.values():
         head(tape, features, branch=prefix, classes=classes, reg_max=reg_max)
-    return Weights(
-        tape.parameters, _tails(variant, tape.parameters, seed=seed, classes=classes, reg_max=reg_max)
-    )
+    return evened(tape.parameters, variant, seed=seed, classes=classes, reg_max=reg_max)
 
 
-def _tails(
-    variant: str, parameters: Mapping[str, Parameters], *, seed: int, classes: int, reg_max: int
-) -> dict[str, Tail]:
-    """The tails of the scores on a few generated images, by branch."""
-    count, side = CROPS[variant]
-    edge = (640 - side) // 2
-    images = noise_images(count, 640, seed=seed)[..., edge : edge + side, edge : edge + side]
-    tape = ArrayTape(parameters)
-    features = backbone_and_neck(tape, VARIANTS[variant], images.astype(np.float64))
-    tails = {}
-    for branch, prefix in BRANCHES.items():
-        made = head(tape, features, branch=prefix, classes=classes, reg_max=reg_max)
-        best = np.concatenate([scores.max(axis=1).ravel() for scores, _ in made.values()])
-        level = float(np.quantile(best, 1 - TAIL_SHARE))
-        tails[branch] = Tail(level, float((best[best > level] - level).mean()))
-    return tails
+@lru_cache(maxsize=2)
+def sized(variant: str, size: int, *, seed: int, classes: int, reg_max: int) -> Mapping[str, Parameters]:
+    """The same with class biases for images of `size` pixels."""
+    parameters = trained_like(variant, seed=seed, classes=classes, reg_max=reg_max)
+    return biased(parameters, variant, size, seed=seed, classes=classes, reg_max=reg_max)
 
 
 @dataclass

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal, get_args
 
-import numpy as np
 import onnx
-from onnx import TensorProto, helper
 
 from y10c.errors import UnknownNameError, UsageError
 from y10c.zoo import tail
-from y10c.zoo.arrays import Parameters
 from y10c.zoo.blocks import backbone_and_neck, head
 from y10c.zoo.graph import OnnxTape, Tensor, Writer
-from y10c.zoo.variants import DETECTED, VARIANTS
-from y10c.zoo.weights import BRANCHES, Weights, trained_like
+from y10c.zoo.scores import BRANCHES
+from y10c.zoo.variants import VARIANTS
+from y10c.zoo.weights import sized
 
 Heads = Literal["one2one", "one2many", "dual"]
 Output = Literal["e2e", "decoded", "raw"]
@@ -70,8 +67,7 @@ def yolov10(
     """
     _check(variant, heads, output, size, opset)
     _check_positive(seed=seed + 1, classes=classes, reg_max=reg_max - 1, batch=batch)
-    weights = trained_like(variant, seed=seed, classes=classes, reg_max=reg_max)
-    tape = OnnxTape(Writer(opset), _biased(weights, size))
+    tape = OnnxTape(Writer(opset), sized(variant, size, seed=seed, classes=classes, reg_max=reg_max))
     image = Tensor("images", (batch, 3, size, size))
     features = backbone_and_neck(tape, VARIANTS[variant], image)
     outputs: list[Tensor] = []
@@ -79,7 +75,7 @@ def yolov10(
         logits = head(tape, features, branch=BRANCHES[branch], classes=classes, reg_max=reg_max)
         made = _finish(tape, logits, branch, output, first=not outputs)
         outputs = [*made, *outputs] if output == "raw" else [*outputs, *made]
-    return _model(tape.writer, f"yolov10{variant}", image, outputs)
+    return tape.writer.model(f"yolov10{variant}", image, outputs)
 
 
 def _check(variant: str, heads: str, output: str, size: int, opset: int) -> None:
@@ -104,18 +100,6 @@ def _check_positive(**numbers: int) -> None:
             raise UsageError(f"{name} is too small", help="see the documentation of y10c.zoo.yolov10")
 
 
-def _biased(weights: Weights, size: int) -> dict[str, Parameters]:
-    """The parameters, with class biases that suit the number of anchors of an image of `size` pixels."""
-    parameters = dict(weights.parameters)
-    anchors = sum((size // stride) ** 2 for stride in DETECTED)
-    for branch, prefix in BRANCHES.items():
-        offset = np.float32(round(weights.tails[branch].offset(anchors) * 64) / 64)
-        for i in range(len(DETECTED)):
-            name = f"model.23.{prefix}cv3.{i}.2"
-            parameters[name] = replace(parameters[name], bias=parameters[name].bias + offset)
-    return parameters
-
-
 def _finish(
     tape: OnnxTape, logits: tail.Logits, branch: str, output: Output, *, first: bool
 ) -> Sequence[Tensor]:
@@ -127,21 +111,3 @@ def _finish(
     if output == "e2e" and one_to_one:
         made = tail.detections(tape, made)
     return [tape.writer.rename(made, "output0" if first else "output1")]
-
-
-def _model(writer: Writer, name: str, image: Tensor, outputs: Sequence[Tensor]) -> onnx.ModelProto:
-    graph = helper.make_graph(
-        writer.nodes,
-        name,
-        [helper.make_tensor_value_info(image.name, TensorProto.FLOAT, image.shape)],
-        [writer.types.pop(x.name) for x in outputs],
-        list(writer.initializers.values()),
-        value_info=list(writer.types.values()),
-    )
-    opsets = [helper.make_opsetid("", writer.opset)]
-    return helper.make_model(
-        graph,
-        opset_imports=opsets,
-        ir_version=helper.find_min_ir_version_for(opsets),
-        producer_name="y10c.zoo",
-    )
