@@ -8,7 +8,8 @@ from typing import Any
 
 from y10c.config.document import Entry, Item, read_text, read_yaml
 from y10c.config.keys import DEPRECATED, GROUPS, Group, Key
-from y10c.config.problems import ConfigProblems, Findings, Place, choices, suggestion
+from y10c.config.problems import ConfigProblems, Findings, choices, suggestion
+from y10c.config.remarks import remark_no_effect
 from y10c.config.rules import check_together
 from y10c.config.settings import Config, Setting, default_settings
 
@@ -45,7 +46,7 @@ def parse_config(text: str, path: str, overrides: Mapping[str, tuple[Any, str]] 
     config = Config(path, settings, findings, groups)
     check_together(config, frozenset(broken - set(given)))
     findings.raise_problems()
-    _remark_no_effect(config)
+    remark_no_effect(config)
     return config
 
 
@@ -118,13 +119,3 @@ def _read_key(
     if value is None:
         return
     settings[name] = Setting(value, str(entry.item.place), entry.item.place, entry.place)
-
-
-def _remark_no_effect(config: Config) -> None:
-    """One remark for all keys that only the closed compiler reads."""
-    names = list(config.without_effect())
-    if names:
-        keys = ", ".join(name.rpartition(".")[2] for name in names)
-        place = min((config.key_place(name) for name in names), default=Place(1, 1, config.path))
-        help = "they matter to the closed compiler only"
-        config.findings.remark(place, "", f"no effect here: {keys}", help)
