@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from y10c.errors import RewriteCycleError
 from y10c.ir.graph import Graph
 from y10c.ir.value import Op, Value
+from y10c.rewrite.dispatch import NEAR, Dispatch
 from y10c.rewrite.journal import label
 from y10c.rewrite.rewriter import Listener, Rewriter, reads
 from y10c.rewrite.rule import Rule
@@ -64,11 +65,11 @@ class _Driver(Listener):
         self.stats = RewriteStats()
         self.limit = limit
         self.recent: deque[str] = deque(maxlen=1000)
-        self.queue: deque[Op] = deque(graph.walk())
+        self.dispatch = Dispatch(rules)
+        ops = list(graph.walk())
+        self.queue: deque[Op] = deque(op for op in ops if self.dispatch.rules(op.name) or is_dead(op))
         self.queued = set(self.queue)
-        self.cap = APPLICATIONS_PER_OP * (len(self.queue) + 20)
-        self.by_root: dict[str, list[Rule]] = {}
-        self.rules = rules
+        self.cap = APPLICATIONS_PER_OP * (len(ops) + 20)
 
     def run(self) -> RewriteStats:
         while self.queue and (self.limit is None or self.stats.total < self.limit):
@@ -79,13 +80,14 @@ class _Driver(Listener):
         return self.stats
 
     def visit(self, op: Op) -> None:
-        if not any(r._uses for r in op.results):
+        if is_dead(op):
             self.stats.erased += self.rewriter.erase_dead([op])
             return
-        for rule in self.rules_for(op.name):
+        for rule in self.dispatch.plausible(op):
             self.rewriter.by = rule.name
-            read = [v.producer for v in reads(op) if v.producer is not None]
             if self.applied(rule, op):
+                # The root is out of the graph, but what it read can still be seen in it.
+                read = [v.producer for v in reads(op) if v.producer is not None]
                 self.stats.erased += self.rewriter.erase_dead(read)
                 for listener in self.rewriter.listeners:
                     listener.fired(rule, op)
@@ -100,11 +102,6 @@ class _Driver(Listener):
             for listener in self.rewriter.listeners:
                 listener.raised(rule, op)
             raise
-
-    def rules_for(self, name: str) -> list[Rule]:
-        if name not in self.by_root:
-            self.by_root[name] = [r for r in self.rules if r.roots is None or name in r.roots]
-        return self.by_root[name]
 
     def count(self, rule: Rule, op: Op) -> None:
         self.stats.applied[rule.name] += 1
@@ -122,27 +119,39 @@ class _Driver(Listener):
             self.queued.add(op)
             self.queue.append(op)
 
+    def wake(self, op: Op) -> None:
+        """Queue an op, and the readers behind it whose patterns look as far back as to it."""
+        layer = {op: None}
+        for roots in self.dispatch.behind(op.name):
+            for one in layer:
+                if one.name in roots or (roots is NEAR and self.dispatch.rules(one.name)):
+                    self.push(one)
+            layer = {user: None for one in layer for r in one.results for user in r.users}
+
     def inserted(self, op: Op) -> None:
         self.push(op)
 
     def modified(self, op: Op) -> None:
-        self.push(op)
+        self.wake(op)
 
     def replaced(self, old: Value, new: Value) -> None:
-        # A reader two steps on may match now that its operand's producer is another op.
-        self.push(new.producer)
-        for user in new.users:
-            self.push(user)
-            for result in user.results:
-                for further in result.users:
-                    self.push(further)
+        # The readers that moved were modified, and are awake.
+        for value in (old, new):
+            if value.producer is not None:
+                self.wake(value.producer)
 
     def erased(self, op: Op) -> None:
-        # A producer that lost a reader may now have a single one: its remaining readers can match.
+        # A producer that lost a reader may now have a single one: patterns through it can match.
         for value in reads(op):
-            self.push(value.producer)
+            if value.producer is not None:
+                self.push(value.producer)
             if len(value._uses) == 1:
-                self.push(value.uses[0].op)
+                self.wake(value.producer or value.uses[0].op)
+
+
+def is_dead(op: Op) -> bool:
+    """True where nobody reads any result."""
+    return not any(r._uses for r in op.results)
 
 
 def _shortest_cycle(names: list[str]) -> list[str]:

@@ -84,14 +84,15 @@ class Attempt:
 
 def match_op(pattern: Pattern, root: Op, attempt: Attempt | None = None) -> Match | None:
     """The first way in which `pattern` matches with `root` as its outermost op."""
-    constants = frozenset(p.name for p in pattern.walk() if isinstance(p, Var) and p.constant)
     tries = attempt if attempt is not None else Attempt()
     if isinstance(pattern, AnyOp):
-        return Match(root, {pattern.bind: OpView(root)}, constants) if pattern.accepts(root.name) else None
+        bound = {pattern.bind: OpView(root)}
+        return Match(root, bound, frozenset()) if pattern.accepts(root.name) else None
     for top in pattern.alternatives if isinstance(pattern, AnyOf) else (pattern,):
         assert isinstance(top, OpPattern), "the root of a pattern is an op"
         for found in _match_at(top, root, {}, tries):
-            return Match(root, found, constants)
+            constants = (p.name for p in pattern.walk() if isinstance(p, Var) and p.constant)
+            return Match(root, found, frozenset(constants))
     return None
 
 
