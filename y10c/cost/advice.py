@@ -20,7 +20,7 @@ from y10c.cost.work import padded_macs, work_of
 from y10c.cost.workload import Kind, Layer, Workload
 
 _SMALLER = 0.8
-_WORTH = 0.005
+_WORTH = 0.002
 _TRIED = 5
 """Layers for which a change is tried, the most promising first."""
 
@@ -36,7 +36,7 @@ class _Change:
 
 
 def advise(workload: Workload, machine: Machine, limit: int = 8) -> tuple[Advice, ...]:
-    """The best changes, the largest gain first; those under half a percent are left out."""
+    """The best changes, the largest gain first; those under 0.2 % are left out."""
     before = work_of(workload, machine)
     time = busy_ms(before, machine)
     longest = np.argsort(-cycles_of(before, machine).total(machine.phases), kind="stable")

@@ -27,6 +27,7 @@ def with_channels(workload: Workload, layer: Layer, channels: int) -> Workload:
         geometry=replace(layer.geometry, out_c=channels),
         weight_elements=round(layer.weight_elements * share),
         vector_elements=round(layer.vector_elements * share),
+        clamp_elements=round(layer.clamp_elements * share),
     )
     return with_layers(workload, lambda other: changed if other.index == layer.index else other)
 
@@ -39,6 +40,7 @@ def fused(workload: Workload, into: Layer, layer: Layer) -> Workload:
         reads=into.reads + others,
         writes=layer.writes,
         vector_elements=into.vector_elements + layer.vector_elements,
+        clamp_elements=into.clamp_elements + layer.clamp_elements,
         epilogue=into.epilogue + layer.epilogue,
         origin=into.origin + layer.origin,
     )
@@ -86,6 +88,7 @@ def scaled(workload: Workload, factor: float) -> Workload:
             reads=reads,
             geometry=layer.geometry and _scaled_nest(layer.geometry, factor),
             vector_elements=round(layer.vector_elements * factor),
+            clamp_elements=round(layer.clamp_elements * factor),
         )
 
     return replace(with_layers(workload, smaller), maps=tuple(_scaled_map(m, factor) for m in workload.maps))

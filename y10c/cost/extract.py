@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from y10c.cost.geometry import geometry_of, weight_elements_of, window_of
 from y10c.cost.layouts import TO_FIRST, TO_LAST
-from y10c.cost.op_kinds import ELEMENTWISE, PARTS, RENAMES, SHAPE_ARITHMETIC, VIEWS, kind_of
+from y10c.cost.op_kinds import CLAMPS, ELEMENTWISE, PARTS, RENAMES, SHAPE_ARITHMETIC, VIEWS, kind_of
 from y10c.cost.view import GraphView, OpView, TensorView, view_of
 from y10c.cost.workload import FeatureMap, Kind, Layer, Read, Workload
 from y10c.ir.types import Layout
@@ -218,7 +218,7 @@ class _Extraction:
         only_chain = all(self._continues(r, root) for r in self.readers[root])
         if _is_index_arithmetic(op):
             self._new_layer(op, Kind.HOST, self.parts[root])
-        elif maker is not None and only_chain and not self.layers[maker].epilogue:
+        elif maker is not None and only_chain:
             self._fuse(maker, op, ())
         else:
             self._new_layer(op, Kind.ELEMENTWISE, self.parts[root])
@@ -254,10 +254,12 @@ class _Extraction:
     def _fuse(self, maker: int, op: OpView, others: tuple[Read, ...]) -> None:
         layer = self.layers[maker]
         elements = _elements(op.results[0])
+        clamps = op.op in CLAMPS and layer.geometry is not None
         self.layers[maker] = replace(
             layer,
             reads=layer.reads + others,
-            vector_elements=layer.vector_elements + elements,
+            vector_elements=layer.vector_elements + (0 if clamps else elements),
+            clamp_elements=layer.clamp_elements + (elements if clamps else 0),
             epilogue=(*layer.epilogue, op.op),
             origin=(*layer.origin, op.location),
         )

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from y10c.cost.machine import Machine
+from y10c.cost.residency import Residency, plan_residency
 from y10c.cost.times import cycles_of
 from y10c.cost.work import Array, Work, work_of
 from y10c.cost.workload import Kind, Workload
@@ -31,12 +32,12 @@ SCALARS = (
     "overheads__inference_us",
 )
 CAPACITY = "memory__on_chip_bytes"
-CAPACITIES = tuple(float(megabytes) * 1e6 for megabytes in (4, 5, 6, 7, 8, 9, 10, 12))
+CAPACITIES = tuple(float(megabytes) * 1e6 for megabytes in (4, 5, 6, 6.5, 7, 7.5, 8, 8.5, 9, 10, 12))
 CHOICES: dict[str, tuple[float, ...]] = {
     "vector__passes__softmax": (4, 5),
     "vector__passes__resize": (1, 4),
     "mac_array__in_channel_align mac_array__out_channel_align": (16, 32),
-    "memory__stripes": (1, 8),
+    "memory__stripes": (1, 2, 8),
 }
 """Discrete choices: a number, or several of one value, and what is tried."""
 
@@ -135,11 +136,18 @@ def _variants(
 ) -> Iterator[_Variant]:
     networks = {o.workload.name: o.workload for o in observations}
     clocks = np.array([o.clock_ghz for o in observations])
+    plans: dict[tuple[str, float, float], Residency] = {}
     for values in product(*grid.values()):
         chosen = machine.with_values(
             **{path: v for paths, v in zip(grid, values, strict=True) for path in paths.split()}
         )
-        works = {name: work_of(network, chosen) for name, network in networks.items()}
+        works = {}
+        for name, network in networks.items():
+            memory = chosen.memory
+            key = name, memory.on_chip_bytes.value, memory.stripes.value
+            if key not in plans:
+                plans[key] = plan_residency(network, chosen)
+            works[name] = work_of(network, chosen, plans[key])
         parts = [works[o.workload.name] for o in observations]
         owner = np.repeat(np.arange(len(parts)), [len(part.macs) for part in parts])
         arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}

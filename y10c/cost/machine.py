@@ -57,9 +57,13 @@ class MacArray(_Data):
 
 
 class Vector(_Data):
-    """The elementwise units (VPU, AAE): elements a cycle for one pass, and passes by kind of layer."""
+    """The elementwise units (VPU, AAE): elements a cycle for one pass, and passes by kind of layer.
+
+    `clamp_passes` are those of a Relu or Clip behind multiply-accumulates.
+    """
 
     elements_per_cycle: Number
+    clamp_passes: Number
     passes: dict[Kind, Number]
 
 

@@ -29,6 +29,9 @@ ELEMENTWISE = frozenset({
 })
 # fmt: on
 
+CLAMPS = frozenset({"Relu", "Clip"})
+"""A function that only cuts off the range, as narrowing an accumulator does anyway."""
+
 KINDS: dict[str, Kind] = {
     "Conv": Kind.CONV,
     "ConvTranspose": Kind.CONV,

@@ -40,9 +40,9 @@ class Work:
     residency: Residency
 
 
-def work_of(work: Workload, machine: Machine) -> Work:
-    """Padded MACs, element passes and DDR bytes of every layer."""
-    residency = plan_residency(work, machine)
+def work_of(work: Workload, machine: Machine, residency: Residency | None = None) -> Work:
+    """Padded MACs, element passes and DDR bytes of every layer; `residency` where it is planned already."""
+    residency = residency or plan_residency(work, machine)
     layers = work.layers
     array = machine.mac_array
     bears = bearing(work)
@@ -120,7 +120,8 @@ def vector_passes(work: Workload, layer: Layer, machine: Machine) -> float:
         return 0.0
     m = work.maps[layer.writes]
     padding = stored_elements(m, m.layout, machine) / max(m.elements, 1)
-    return count * layer.vector_elements * padding
+    clamped = machine.vector.clamp_passes.value * layer.clamp_elements
+    return (count * layer.vector_elements + clamped) * padding
 
 
 def _weight_bytes(layer: Layer, array: MacArray) -> float:

@@ -98,7 +98,8 @@ class Layer:
     """An op and what is fused behind it.
 
     `vector_elements` are elements that pass through a function or an elementwise op behind (or as) the main
-    work; `epilogue` names those ops. `writes` is the index of the map it produces. `perm` is a Transpose's.
+    work, `clamp_elements` those that are only clamped behind it; `epilogue` names those ops. `writes` is the
+    index of the map it produces. `perm` is a Transpose's.
     """
 
     index: int
@@ -112,6 +113,7 @@ class Layer:
     weight_elements: int = 0
     window: int = 1
     vector_elements: int = 0
+    clamp_elements: int = 0
     epilogue: tuple[str, ...] = ()
     origin: tuple[str, ...] = ()
     perm: tuple[int, ...] = ()

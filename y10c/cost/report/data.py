@@ -121,6 +121,16 @@ class ReportData:
         return {bits: count / total for bits, count in counts.most_common() if count}
 
     @property
+    def layouts(self) -> dict[str, int]:
+        """How many results lie in each layout, the most frequent first; empty where none was chosen."""
+        return dict(Counter(layer.layout for layer in self.cost.layers if layer.layout).most_common())
+
+    @property
+    def conversions(self) -> int:
+        """Layers that do nothing but change a layout."""
+        return sum(layer.kind in ("convert", "transpose") for layer in self.cost.layers)
+
+    @property
     def makespan_us(self) -> float:
         """When the last unit is done, in microseconds from the first."""
         return max((interval.end_us for interval in self.cost.timeline), default=0.0)

@@ -61,6 +61,8 @@ def _memory(data: ReportData) -> list[Tile]:
     floor, worst = quantity(total.ddr_bytes_floor, "B"), quantity(total.ddr_bytes_layer_by_layer, "B")
     peak, peak_unit = quantity(total.peak_on_chip_bytes, "B").split(" ", 1)
     capacity = total.on_chip_capacity_bytes
+    striped = sum(place.stripes > 1 for place in data.cost.placements)
+    stripes = f"; {striped} maps only in stripes" if striped else ""
     return [
         Tile(
             "DDR per frame",
@@ -74,7 +76,7 @@ def _memory(data: ReportData) -> list[Tile]:
             "On-chip peak",
             peak,
             peak_unit,
-            f"of {quantity(capacity, 'B')}; weights {quantity(total.weight_bytes, 'B')}",
+            f"of {quantity(capacity, 'B')}{stripes}; weights {quantity(total.weight_bytes, 'B')}",
             min(total.peak_on_chip_bytes / capacity, 1.0) if capacity else None,
         ),
     ]
