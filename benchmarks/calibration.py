@@ -4,7 +4,11 @@ The limit is a plain float pass of onnxruntime, all cores, over the same decoded
 process, so that peaks are its own; runs of one round follow each other, rounds repeat, medians are shown.
 CPU seconds are beside wall seconds, since a shared machine distorts only the latter.
 
+y10c observes the tensors that its target quantizes and searches every method's ranges, symmetric and
+asymmetric, at 8 bits, and min-max and MSE at 16. More images than the folder has are copies of its files.
+
     python benchmarks/calibration.py MODEL.onnx IMAGES [--images 100] [--rounds 3] [--json]
+    python benchmarks/calibration.py MODEL.onnx IMAGES --images 1000 --rounds 1 --only "y10c, all methods"
 
 onnxruntime's Percentile and Entropy calibrators keep every activation of every image in memory, so they see
 `--few` images only; their times are shown per image.
@@ -15,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -29,10 +34,15 @@ import onnx
 
 from y10c.calib.collect import collect
 from y10c.calib.dataset import Dataset, open_dataset
-from y10c.calib.observers import candidates
+from y10c.calib.observers import METHODS, candidates
+from y10c.calib.sources import IMAGE_SUFFIXES
+from y10c.frontend.importer import load
 
 OBSERVED = ("Conv", "Mul", "Add", "Concat", "MatMul", "Softmax", "MaxPool", "Resize", "Split")
 """Their float results are what integer targets quantize."""
+
+TARGET = "j6"
+"""Whose tensors are observed."""
 
 KEEPS_ACTIVATIONS = ("ort Percentile", "ort Entropy")
 
@@ -51,16 +61,19 @@ def float_pass(model: Path, data: Dataset) -> dict[str, Any]:
 
 
 def all_methods(model: Path, data: Dataset, workers: int = 0) -> dict[str, Any]:
-    tensors = observed_tensors(model)
-    sketches = collect(model, tensors, data, workers=workers)
+    graph, tensors = quantized_tensors(model, TARGET)
+    begun = time.perf_counter()
+    sketches = collect(graph, tensors, data, workers=workers)
     passed = time.perf_counter()
     for sketch in sketches.values():
         for symmetric in (True, False):
-            candidates(sketch, symmetric=symmetric)
+            candidates(sketch, symmetric=symmetric, methods=METHODS)
+        candidates(sketch, bits=16, symmetric=True, methods=("min-max", "mse"))
     elements = sum(sketch.count for sketch in sketches.values()) / len(data)
     return {
         "tensors": len(tensors),
         "million elements an image": round(elements / 1e6, 1),
+        "pass seconds": round(passed - begun, 2),
         "search seconds": round(time.perf_counter() - passed, 2),
     }
 
@@ -112,26 +125,48 @@ RUNS: dict[str, Callable[[Path, Dataset], dict[str, Any]]] = {
 }
 
 
-def observed_tensors(model: Path) -> list[str]:
-    net = onnx.shape_inference.infer_shapes(onnx.load(model))
-    known = (*net.graph.value_info, *net.graph.output)
-    floats = {one.name for one in known if one.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
-    nodes = [node for node in net.graph.node if node.op_type in OBSERVED]
-    return [name for node in nodes for name in node.output if name in floats]
+def quantized_tensors(model: Path, target: str) -> tuple[onnx.ModelProto, list[str]]:
+    """The optimized model, and its tensors that the target quantizes."""
+    from y10c.passes.head.recognize import decode_tail
+    from y10c.passes.observe.calibrate import name_values
+    from y10c.passes.pipelines import canonicalization
+    from y10c.pipeline.target import create_target
+    from y10c.quant.plan import plan_quantization
+    from y10c.rewrite.passes import PassContext
+
+    graph = load(model)
+    for each in canonicalization():
+        each.run(graph, PassContext())
+    name_values(graph)
+    plan = plan_quantization(graph, create_target(target, None).scheme(), decode_tail(graph))
+    return graph.to_onnx(), [value.name for value in plan.observed]
 
 
 def measure_here(run: str, model: Path, images: Path, count: int) -> dict[str, Any]:
     shape = [d.dim_value or 640 for d in onnx.load(model).graph.input[0].type.tensor_type.shape.dim]
-    data = open_dataset(images, input_shape=shape, limit=count)
-    if count > len(data):
-        repeats = -(-count // len(data))
-        data = Dataset((data.sources * repeats)[:count], shape=data.shape)
-    begun, cpu = time.perf_counter(), time.process_time()
-    extra = RUNS[run](model, data)
+    with tempfile.TemporaryDirectory() as spare:
+        data = open_dataset(at_least(images, count, Path(spare)), input_shape=shape, limit=count)
+        begun, cpu = time.perf_counter(), time.process_time()
+        extra = RUNS[run](model, data)
+        return figures(run, len(data), begun, cpu, extra)
+
+
+def at_least(images: Path, count: int, spare: Path) -> Path:
+    """A folder with so many files: the given one, or copies of its files under other names."""
+    files = sorted(file for file in images.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    if len(files) >= count:
+        return images
+    for index in range(count):
+        file = files[index % len(files)]
+        shutil.copyfile(file, spare / f"{index:05}{file.suffix}")
+    return spare
+
+
+def figures(run: str, images: int, begun: float, cpu: float, extra: dict[str, Any]) -> dict[str, Any]:
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "run": run,
-        "images": len(data),
+        "images": images,
         "wall": time.perf_counter() - begun,
         "cpu": time.process_time() - cpu + children.ru_utime + children.ru_stime,
         "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
