@@ -175,7 +175,7 @@ def scale_and_zero(
 
 def _sample_linear(quantizing: bool) -> Sampler:
     def sample(draw: Draw, request: Request) -> OpInstance:
-        integer = request.given(0) if not quantizing else request.given(2)
+        integer = request.given(2) if quantizing else request.given(0) or request.given(2)
         dtype = integer.dtype if integer else draw.choice((*INTEGERS, DType.i16), "dtype")
         floats = Domain(-40, 40, 0.125)
         if quantizing:

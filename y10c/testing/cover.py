@@ -44,6 +44,8 @@ class Profile(NamedTuple):
     kernel: tuple[int, ...]
 
 
+WIDE = (Profile((2, 4), (2, 1)), Profile((4, 2), (2, 1)))
+"""Enough channels for two groups of two where they come from another op."""
 PROFILES = (
     Profile((2, 3), (2, 1)),
     Profile((2, 3), (1,)),

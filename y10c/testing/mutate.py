@@ -46,9 +46,9 @@ class Mutant:
     def load(self, like: ModuleType) -> ModuleType:
         """The changed module, run under a name of its own; take it out of `sys.modules` afterwards."""
         module = ModuleType(f"{like.__name__}_mutant")
-        module.__file__ = like.__file__
+        module.__file__ = getattr(like, "__file__", None)
         sys.modules[module.__name__] = module
-        exec(compile(self.tree, like.__file__ or "<mutant>", "exec"), module.__dict__)
+        exec(compile(self.tree, module.__file__ or "<mutant>", "exec"), module.__dict__)
         return module
 
 
