@@ -6,6 +6,7 @@ from y10c.passes.canonicalize.batchnorm import FoldBatchNorm
 from y10c.passes.canonicalize.chains import MergeChains
 from y10c.passes.canonicalize.noop import DropNoops
 from y10c.passes.legalize.arithmetic import LegalizeArithmetic
+from y10c.passes.legalize.indices import NarrowIndices
 from y10c.passes.legalize.moves import LegalizeMoves
 from y10c.passes.legalize.norms import LegalizeNorms
 from y10c.passes.legalize.products import GemmToConv, LegalizeProducts
@@ -31,6 +32,7 @@ def legalization() -> tuple[Pass, ...]:
         LegalizeProducts(),
         LegalizeWindows(),
         LegalizeMoves(),
+        NarrowIndices(),
         MergeChains(),
         DropNoops(),
     )

@@ -98,7 +98,7 @@ ARG = Row(
 )
 
 
-@demand("no int64", source=INT64, remedy="cast to int32", cures=("index-arithmetic-to-int32",))
+@demand("no int64", source=INT64, remedy="cast to int32")
 def div_type(node: Node) -> str | None:
     """A Div takes {allowed}."""
     return "int64" if node.dtype() is DType.i64 else None
@@ -154,6 +154,21 @@ LUT_FAMILY = Row(
     (general.ranks(1, 10).from_source(ASSUMED),),
 )
 
+
+def _narrows_indices(node: Node) -> bool:
+    return node.dtype() is DType.i64 and node.attr("to") == DType.i32.value
+
+
+INDEX_CAST = Row(
+    "index-cast",
+    ("Cast",),
+    "A Cast of 64-bit indices to int32 is what makes them computable.",
+    INT64,
+    "SPU",
+    when=_narrows_indices,
+    indices=frozenset({0}),
+)
+
 QUANTIZE = Row(
     "quantize",
     ("QuantizeLinear", "DequantizeLinear"),
@@ -190,11 +205,16 @@ OWN = (
     LUT_FAMILY,
     TOP_K,
     ARG,
+    INDEX_CAST,
     QUANTIZE,
     GROUP_NORM,
     DEFORMABLE,
 )
-"""What is public about Nash itself; its ops are taken out of the X5 rows."""
+"""What is public about Nash itself."""
+
+
+OWN_OPS = frozenset(name for row in OWN for name in row.ops) - {"Cast"}
+"""Ops that the rows above settle; other Casts than those of indices stay the X5 row's."""
 
 
 def _from_x5(row: Row) -> Row:
@@ -210,7 +230,6 @@ def _from_x5(row: Row) -> Row:
     )
 
 
-OWN_OPS = frozenset(name for row in OWN for name in row.ops)
 ROWS = (*OWN, *(row for row in map(_from_x5, X5_ROWS) if row.ops))
 """The first row that is about an op places it."""
 

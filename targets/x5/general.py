@@ -30,7 +30,6 @@ def static_shape(node: Node) -> str | None:
     "int8, int16, int32; float32 until it is quantized",
     source=LIST,
     remedy="cast to int32 or float32 where the values fit, or let --head raw cut the decode tail",
-    cures=("index-arithmetic-to-int32",),
 )
 def element_type(node: Node) -> str | None:
     """Tensors hold no 64-bit integers and no doubles."""

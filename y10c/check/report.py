@@ -65,6 +65,11 @@ class CheckReport:
         return {v.node: v.on_chip for v in self.verdicts}
 
     @property
+    def refused(self) -> tuple[Verdict, ...]:
+        """Nodes that the chip does not run."""
+        return tuple(v for v in self.verdicts if not v.on_chip)
+
+    @property
     def homeless(self) -> tuple[Verdict, ...]:
         """Nodes that nothing can run."""
         return tuple(v for v in self.verdicts if v.unit == NOWHERE)

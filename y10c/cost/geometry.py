@@ -80,7 +80,7 @@ def _product(op: OpView) -> Geometry:
     left, right, out = _shape(op.operands[0]), _shape(op.operands[1]), _shape(op.results[0])
     inner = left[0] if op.op == "Gemm" and op.attrs.get("transA") else left[-1]
     rows = out[-2] if len(out) > 1 else 1
-    columns = out[-1]
+    columns = out[-1] if out else 1
     batch = prod(out[:-2])
     if len(right) == 2:
         rows, batch = rows * batch, 1
