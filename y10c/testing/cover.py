@@ -82,6 +82,10 @@ class CoverDraw(Draw):
         base = low if label == "extent" and low == 0 else 0
         return min(high, max(low, base + size - (1 if low == 0 and label == "extent" else 0)))
 
+    def shape(self, rank: int, low: int = 1, high: int = 3) -> tuple[int, ...]:
+        """As the profile says, also where that is more than usual."""
+        return super().shape(rank, low, max(high, *self.profile.extents))
+
     def indices(self, count: int, size: int) -> Sequence[int]:
         """Different numbers one after the other."""
         start, self._numbers = self._numbers, self._numbers + count
