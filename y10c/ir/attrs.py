@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -107,14 +107,32 @@ def _freeze_list(items: tuple[Any, ...]) -> AttrValue:
     raise TypeError(f"an attribute list holds one kind of values, not {items!r}")
 
 
+def _nested(values: Iterable[AttrValue]) -> Iterator[Graph]:
+    from y10c.ir.graph import Graph
+
+    for value in values:
+        if isinstance(value, Graph):
+            yield value
+        elif isinstance(value, Graphs):
+            yield from value
+
+
 class Attrs(Mapping[str, AttrValue]):
     """The attributes of an op: an immutable mapping, ordered by name so that printing is deterministic."""
 
-    __slots__ = ("_items",)
+    __slots__ = ("_graphs", "_items")
 
     def __init__(self, items: Mapping[str, Any] | None = None) -> None:
         frozen = {k: freeze(v) for k, v in (items or {}).items() if v is not None}
         self._items: dict[str, AttrValue] = dict(sorted(frozen.items()))
+        self._graphs: tuple[Graph, ...] | None = None
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """The nested graphs, in order; found once, since every walk over a graph asks for them."""
+        if self._graphs is None:
+            self._graphs = tuple(_nested(self._items.values()))
+        return self._graphs
 
     def __getitem__(self, name: str) -> AttrValue:
         return self._items[name]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from y10c.ir.attrs import Attrs, Graphs
+from y10c.ir.attrs import Attrs
 from y10c.ir.notes import NO_NOTES, Notes
 from y10c.ir.tensor import Array, Tensor
 from y10c.ir.types import TensorType, Type
@@ -214,15 +214,7 @@ class Op:
     @property
     def graphs(self) -> tuple[Graph, ...]:
         """The nested graphs among the attributes (If, Loop, Scan)."""
-        from y10c.ir.graph import Graph
-
-        found: list[Graph] = []
-        for value in self.attrs.values():
-            if isinstance(value, Graph):
-                found.append(value)
-            elif isinstance(value, Graphs):
-                found.extend(value)
-        return tuple(found)
+        return self.attrs.graphs
 
     def __repr__(self) -> str:
         from y10c.ir.printer import format_op

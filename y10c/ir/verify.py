@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING
 
 from y10c.errors import VerifyError
 from y10c.ir.graph import Graph
 from y10c.ir.printer import format_quant, format_type
 from y10c.ir.types import QuantParams, TensorType, Type
 from y10c.ir.value import Op, Use, Value
+
+if TYPE_CHECKING:
+    from y10c.ops.spec import OpSpec
 
 MIXES_QUANTIZATIONS = frozenset(
     {"Cast", "QuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"}
@@ -153,26 +158,32 @@ def _linked(graph: Graph) -> Iterator[Op]:
 
 
 def _declaration(op: Op) -> Iterator[str]:
-    from y10c.ops.onnx_schema import find_schema
     from y10c.ops.registry import find_spec
     from y10c.ops.spec import check_arity
 
     spec = find_spec(op.name)
     if spec is None:
         return
-    if op.version is not None:
-        schema = find_schema(op.name, op.version)
-        names = set() if schema is None else set(schema.attributes)
-        required = {n for n in names if schema is not None and schema.attributes[n].required}
-    else:
-        names, required = set(spec.attrs), set(spec.required)
+    if op.version is None:
         problem = check_arity(spec, op.operands)
         if problem is not None:
             yield f"{label(op)}: {problem}"
-    if unknown := sorted(set(op.attrs) - names):
+    known, required = _attribute_names(spec, op.version)
+    if unknown := sorted(op.attrs.keys() - known):
         yield f"{label(op)} has no attribute {', '.join(unknown)}"
-    if missing := sorted(required - set(op.attrs)):
+    if missing := sorted(required - op.attrs.keys()):
         yield f"{label(op)} needs attribute {', '.join(missing)}"
+
+
+def _attribute_names(spec: OpSpec, version: int | None) -> tuple[AbstractSet[str], frozenset[str]]:
+    """The attributes that an op may have and those that it must have, at a pinned version or today."""
+    if version is None:
+        return spec.attrs.keys(), spec.required
+    from y10c.ops.onnx_schema import find_schema
+
+    schema = find_schema(spec.name, version)
+    declared = {} if schema is None else schema.attributes
+    return declared.keys(), frozenset(n for n, a in declared.items() if a.required)
 
 
 # --- types ---

@@ -9,8 +9,10 @@ from time import perf_counter
 
 from y10c.errors import PipelineError, VerifyError
 from y10c.ir.graph import Graph
+from y10c.ir.value import Op
 from y10c.ir.verify import verify
 from y10c.rewrite.passes import Pass, PassContext, RulePass
+from y10c.rewrite.rewriter import Listener
 
 
 @dataclass(frozen=True)
@@ -100,15 +102,36 @@ def run_passes(
 
 def _run(graph: Graph, each: Pass, context: PassContext, *, verify_each: bool) -> PassRun:
     before, limit = Counter(context.applied), context.limit
+    touched = _Touched()
+    context.listeners.append(touched)
     started = perf_counter()
-    each.run(graph, context)
+    try:
+        each.run(graph, context)
+    finally:
+        context.listeners.remove(touched)
     ended = perf_counter()
     if limit is not None and context.limit == limit and not isinstance(each, RulePass):
         context.limit = limit - 1
     context.facts |= each.establishes
-    if verify_each:
+    if verify_each and (touched.anything or type(each).run is not RulePass.run):
         _verify(graph, each)
     return PassRun(str(each), ended - started, len(graph), context.applied - before, perf_counter() - ended)
+
+
+class _Touched(Listener):
+    """Whether anything changed: rules have no other way to a graph than the rewriter that tells this."""
+
+    def __init__(self) -> None:
+        self.anything = False
+
+    def inserted(self, op: Op) -> None:
+        self.anything = True
+
+    def erased(self, op: Op) -> None:
+        self.anything = True
+
+    def modified(self, op: Op) -> None:
+        self.anything = True
 
 
 def _verify(graph: Graph, after: Pass) -> None:
