@@ -44,11 +44,12 @@ def cut(graph: Graph, refused: Collection[Op], pinned: Collection[Op]) -> Cut:
     Args:
         graph: The graph.
         refused: Ops that the chip cannot run.
-        pinned: Ops that stay on the chip, since that is what it is for.
+        pinned: Ops that stay on the chip even between them, since that is what it is for.
     """
     if not refused:
         return Cut(frozenset(), frozenset(), 0, 0, frozenset())
-    host = _cheapest(graph, refused, pinned)
+    movable = _surrounded(graph, refused) - set(refused) - set(pinned)
+    host = _cheapest(graph, refused, movable) if movable else set(refused)
     crossings = sum(
         any((op in host) != (reader in host) for reader in readers) for op, readers in _tensors(graph)
     )
@@ -58,7 +59,7 @@ def cut(graph: Graph, refused: Collection[Op], pinned: Collection[Op]) -> Cut:
         frozenset(host - set(refused)),
         crossings,
         len({phases[op] for op in host}),
-        frozenset(_between(graph, host)),
+        frozenset(host & _surrounded(graph, {op for op in graph.ops if op not in host})),
     )
 
 
@@ -71,24 +72,23 @@ def _tensors(graph: Graph) -> Iterator[tuple[Op, list[Op]]]:
                 yield op, readers
 
 
-def _cheapest(graph: Graph, refused: Collection[Op], pinned: Collection[Op]) -> set[Op]:
+def _cheapest(graph: Graph, refused: Collection[Op], movable: Collection[Op]) -> set[Op]:
+    """The ops on the host's side of a minimum cut: the refused ones and some of the movable ones."""
     import networkx
 
     net = networkx.DiGraph()
     for op in graph.ops:
         if op in refused:
             net.add_edge(op, "host")
-        elif op in pinned:
-            net.add_edge("chip", op)
-        else:
+        elif op in movable:
             net.add_edge("chip", op, capacity=1)
+        else:
+            net.add_edge("chip", op)
     for number, (op, readers) in enumerate(_tensors(graph)):
         net.add_edge(("in", number), ("out", number), capacity=CROSSING)
         for end in (op, *readers):
             net.add_edge(end, ("in", number))
             net.add_edge(("out", number), end)
-    if "chip" not in net or "host" not in net:
-        return set(refused)
     _, (_, on_host) = networkx.minimum_cut(net, "chip", "host")
     return {op for op in graph.ops if op in on_host}
 
@@ -112,14 +112,15 @@ def _phases(graph: Graph, host: Collection[Op]) -> dict[Op, int]:
     return phases
 
 
-def _between(graph: Graph, host: Collection[Op]) -> Iterator[Op]:
+def _surrounded(graph: Graph, members: Collection[Op]) -> set[Op]:
+    """The ops that have a member somewhere before them and one somewhere behind."""
     behind: set[Op] = set()
     for op in graph.ops:
-        if any(p in behind or p not in host for p in producers(op)):
+        if any(p in behind or p in members for p in producers(op)):
             behind.add(op)
     before: set[Op] = set()
     for op in reversed(list(graph.ops)):
-        readers = [u for r in op.results for u in r.users if not u.is_terminator]
-        if any(u in before or u not in host for u in readers):
+        readers = (user for result in op.results for user in result.users)
+        if any(reader in before or reader in members for reader in readers):
             before.add(op)
-    yield from (op for op in graph.ops if op in host and op in behind and op in before)
+    return behind & before

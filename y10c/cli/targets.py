@@ -60,9 +60,8 @@ def show(
     target = find_target(name)
     operator_list = target.operators()
     if operators and operator_list is not None:
-        terminal().result(
-            {"page": page(operator_list, target.title)}, lambda: page(operator_list, target.title)
-        )
+        text = page(operator_list, target.title)
+        terminal().result({"page": text}, lambda: text.rstrip())
         return
     data = _facts(target)
     terminal().result(data, lambda: _drawn(data))
