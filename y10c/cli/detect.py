@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from y10c.detect.detector import Detector
 
 RESULTS = "detections.json"
+SHOWN_CLASSES = 6
+"""In the table, the commonest first; the JSON has them all."""
 
 
 def detect(
@@ -125,5 +128,7 @@ def _tell(detector: Detector, found: dict[str, Detections], labels: Sequence[str
 
 
 def _summary(labels: list[str]) -> str:
-    counts = {label: labels.count(label) for label in dict.fromkeys(labels)}
-    return ", ".join(f"{n} {label}" for label, n in counts.items()) or "-"
+    counts = Counter(labels).most_common()
+    shown = [f"{n} {label}" for label, n in counts[:SHOWN_CLASSES]]
+    more = len(counts) - len(shown)
+    return ", ".join([*shown, *([f"{more} classes more"] if more else [])]) or "-"

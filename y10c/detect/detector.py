@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ class Detector:
         iou: Overlap from which boxes of one class are suppressed, where the head needs that.
 
     Raises:
-        ModelError: onnxruntime refuses the model.
+        ModelError: onnxruntime refuses the model, or its inputs are not one picture.
     """
 
     model: Path | bytes
@@ -53,7 +53,7 @@ class Detector:
         except Exception as error:  # onnxruntime's errors have no common base that it exports
             where = None if isinstance(self.model, bytes) else str(self.model)
             raise ModelError(f"onnxruntime refuses the model: {error}", where=where) from error
-        self._input = self._session.get_inputs()[0]
+        self._feeder = _Feeder.of(self._session, self.info, self.preprocess)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -64,13 +64,53 @@ class Detector:
         """The detections in a picture, in its pixels, best first."""
         from PIL import ImageOps
 
-        shape = (1, 3, *self.info.input_size)
-        canvas = self.preprocess.canvas(image, shape)
-        feed = self.preprocess.tensor(canvas, shape, np.dtype(np.float32))
         names = [o.name for o in self._session.get_outputs()]
-        outputs = dict(zip(names, self._session.run(names, {self._input.name: feed}), strict=True))
+        made = self._session.run(names, self._feeder(image))
+        outputs = {name: value[:1] for name, value in zip(names, made, strict=True)}
         found = decode(outputs, self.info, score=self.score, iou=self.iou)
         return unboxed(found, ImageOps.exif_transpose(image).size, self.info.input_size)
+
+
+@dataclass(frozen=True)
+class _Feeder:
+    """Fills the one input of a model with a picture, as often as its batch asks for."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    preprocess: Preprocess
+
+    @classmethod
+    def of(cls, session: Any, info: HeadInfo, preprocess: Preprocess) -> _Feeder:
+        first, *others = session.get_inputs()
+        dtype = _TYPES.get(first.type)
+        if others or dtype is None or len(first.shape) != 4:
+            given = ", ".join(f"{i.name} {i.type} {i.shape}" for i in session.get_inputs())
+            raise ModelError(
+                f"detect feeds one picture, as floats or bytes; this model takes {given}",
+                code="Y3003",
+                help="take the float or the ptq model of the same compilation",
+            )
+        if dtype.kind == "u":  # the model scales the pixels itself
+            preprocess = replace(preprocess, mean=(0.0,), scale=(1.0,), std=(1.0,))
+        height, width = info.input_size
+        last = preprocess.layout_of(tuple(d if isinstance(d, int) else 0 for d in first.shape)) == "NHWC"
+        batch = first.shape[0] if isinstance(first.shape[0], int) else 1
+        shape = (batch, height, width, 3) if last else (batch, 3, height, width)
+        return cls(first.name, shape, dtype, preprocess)
+
+    def __call__(self, image: Image) -> dict[str, Any]:
+        canvas = self.preprocess.canvas(image, self.shape)
+        tensor = self.preprocess.tensor(canvas, self.shape, self.dtype)
+        return {self.name: np.repeat(tensor, self.shape[0], axis=0)}
+
+
+_TYPES: dict[str, np.dtype[Any]] = {
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(float16)": np.dtype(np.float16),
+    "tensor(uint8)": np.dtype(np.uint8),
+}
+"""Element types that hold pixels."""
 
 
 def unboxed(found: Detections, image: tuple[int, int], network: tuple[int, int]) -> Detections:

@@ -26,12 +26,17 @@ def draw(image: Image, found: Detections, names: Sequence[str]) -> Image:
     for i in reversed(range(len(found))):
         label = int(found.classes[i])
         corners = tuple(float(v) for v in found.boxes[i])
-        _box(pen, corners, f"{names[label]} {found.scores[i]:.2f}", colour(label), width)
+        _box(pen, corners, f"{names[label]} {found.scores[i]:.2f}", colour(label), width, picture.width)
     return picture
 
 
 def _box(
-    pen: ImageDraw.ImageDraw, corners: tuple[float, ...], text: str, ink: tuple[int, int, int], width: int
+    pen: ImageDraw.ImageDraw,
+    corners: tuple[float, ...],
+    text: str,
+    ink: tuple[int, int, int],
+    width: int,
+    room: int,
 ) -> None:
     from PIL import ImageFont
 
@@ -39,10 +44,10 @@ def _box(
     pen.rectangle((x1, y1, max(x1, x2), max(y1, y2)), outline=ink, width=width)
     font = ImageFont.load_default(size=6 * width)
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
-    height = bottom - top + 2 * width
-    above = max(0.0, y1 - height)
-    pen.rectangle((x1, above, x1 + right - left + 2 * width, above + height), fill=ink)
-    pen.text((x1 + width - left, above + width - top), text, font=font, fill=(0, 0, 0))
+    height, length = bottom - top + 2 * width, right - left + 2 * width
+    above, start = max(0.0, y1 - height), max(0.0, min(x1, room - length))
+    pen.rectangle((start, above, start + length, above + height), fill=ink)
+    pen.text((start + width - left, above + width - top), text, font=font, fill=(0, 0, 0))
 
 
 def colour(label: int) -> tuple[int, int, int]:

@@ -122,3 +122,64 @@ def test_info_draws_a_table(model: Path, capsys: pytest.CaptureFixture[str]) -> 
     text = capsys.readouterr().out
     for word in ("raw", "80 classes", "strides 8, 16, 32", "f32[1,3,64,64]", "Conv"):
         assert word in text
+
+
+def _feeds_bytes(model: onnx.ModelProto) -> None:
+    """The input is uint8, channels last, as cameras give pictures; the model scales it."""
+    graph = model.graph
+    graph.input[0].name = "pixels"
+    graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    for dim, extent in zip(graph.input[0].type.tensor_type.shape.dim, (1, 64, 64, 3), strict=True):
+        dim.dim_value = extent
+    graph.initializer.append(numpy_helper.from_array(np.array(255, np.float32), "white"))
+    first = [
+        helper.make_node("Cast", ["pixels"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["floats", "white"], ["scaled"]),
+        helper.make_node("Transpose", ["scaled"], ["images"], perm=[0, 3, 1, 2]),
+    ]
+    nodes = [*first, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _takes_a_batch(model: onnx.ModelProto) -> None:
+    for entry in (*model.graph.input, *model.graph.output):
+        entry.type.tensor_type.shape.dim[0].dim_value = 2
+
+
+def _has_open_extents(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+
+
+@pytest.mark.parametrize("change", [_feeds_bytes, _takes_a_batch, _has_open_extents])
+def test_detect_feeds_a_model_as_its_input_asks(
+    model: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: Any
+) -> None:
+    changed, path = onnx.load(model), tmp_path / "m.onnx"
+    change(changed)
+    del changed.graph.value_info[:]
+    onnx.save(changed, path)
+    answers = []
+    for one in (model, path):
+        assert main(["--json", "detect", str(one), str(pictures), "-o", str(tmp_path / "out")]) == 0
+        answers.append(told(capsys)["images"])
+    assert answers[1] == answers[0]
+    assert answers[0][str(pictures / "7.png")]
+
+
+def test_detect_says_what_it_cannot_feed(
+    model: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed, path = onnx.load(model), tmp_path / "m.onnx"
+    changed.graph.input.append(helper.make_tensor_value_info("luma", TensorProto.UINT8, [1, 64, 64, 1]))
+    onnx.save(changed, path)
+    assert main(["detect", str(path), str(pictures), "-o", str(tmp_path / "out")]) == 3
+    assert "luma tensor(uint8)" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_table_of_many_classes_is_short(capsys: pytest.CaptureFixture[str]) -> None:
+    from y10c.cli.detect import _summary
+
+    labels = [name for i, name in enumerate("abcdefgh") for _ in range(9 - i)]
+    assert _summary(labels) == "9 a, 8 b, 7 c, 6 d, 5 e, 4 f, 2 classes more"
+    assert _summary([]) == "-"
