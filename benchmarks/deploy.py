@@ -18,11 +18,11 @@ import numpy as np
 import onnx
 from PIL import Image
 
+from y10c.calib.color import nv12_to_rgb, rgb_to_nv12, subsampling_bound
 from y10c.calib.preprocess import Preprocess
 from y10c.calib.session import ExposedSession
 from y10c.calib.sources import IMAGE_SUFFIXES
 from y10c.comparison.agreement import agreement, changes
-from y10c.deploy.color import nv12_to_rgb, rgb_to_nv12, subsampling_bound
 from y10c.detect.decode import Detections, decode
 from y10c.detect.head_info import METADATA_KEY, HeadInfo
 

@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import y10c
+from y10c.calib.pixels import Pixels, pixels_of
 from y10c.calib.session import ExposedSession
 from y10c.cli.main import main
 from y10c.config.load import parse_config
@@ -171,7 +172,7 @@ def runs(model: onnx.ModelProto, feeds: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_runtime_form_of_a_detector_detects_alike(folder: Path, tmp_path: Path) -> None:
     """Box outputs as accumulators, pixels in: the same boxes as the quantized model's on the same pixels."""
-    from y10c.deploy.color import nv12_to_rgb, rgb_to_nv12
+    from y10c.calib.color import nv12_to_rgb, rgb_to_nv12
 
     optimized = y10c.compile(folder / "detector.onnx", "j6", stop_after="optimized")
     graph = load(optimized.model)
@@ -198,6 +199,10 @@ def test_the_runtime_form_of_a_detector_detects_alike(folder: Path, tmp_path: Pa
     y, uv = rgb_to_nv12(rgb)
     found = runs(model, {"images_y": y, "images_uv": uv})
     assert found["box8"].dtype == np.int32
+    told = {entry.key: entry.value for entry in model.metadata_props}
+    assert pixels_of(told) == (Pixels("images", "nv12"),)
+    log = (tmp_path / "y10c_compile.log").read_text()
+    assert "input images is fed as images_y, images_uv" in log
     host = np.ascontiguousarray(nv12_to_rgb(y, uv).transpose(2, 0, 1)[None] / 255, np.float32)
     wanted = runs(result.model, {"images": host})
     assert result.head is not None

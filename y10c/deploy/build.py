@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from y10c.calib.pixels import PIXELS_KEY, Pixels, pixels_json
 from y10c.deploy.batch import set_batch
 from y10c.deploy.inputs import InputForm, convert_input
 from y10c.deploy.outputs import Removed, remove_inputs, remove_outputs
@@ -11,6 +12,7 @@ from y10c.deploy.plan import DeployPlan
 from y10c.detect.head_info import METADATA_KEY, HeadInfo
 from y10c.diagnostics import warn
 from y10c.ir.graph import Graph
+from y10c.ir.value import Value
 from y10c.ir.verify import verify
 from y10c.rewrite.rewriter import Rewriter
 
@@ -50,19 +52,23 @@ def deploy(quantized: Graph, plan: DeployPlan, head: HeadInfo | None = None) -> 
     removed = Removed()
     set_batch(rewriter, plan.batch)
     remove_outputs(rewriter, plan, removed)
-    forms = []
-    for value in list(graph.inputs):
-        one = plan.inputs.get(value.name)
-        if one is None or not one.is_image:
-            remove_inputs(rewriter, value, plan, removed)
-        current = next(v for v in graph.inputs if v.name == value.name)
-        forms.append(
-            InputForm(value.name, [value.name]) if one is None else convert_input(rewriter, current, one)
-        )
+    forms = tuple(_fed(rewriter, value, plan, removed) for value in list(graph.inputs))
     verify(graph)
     _tell_what_stayed(plan, removed)
     told = _described(graph, head, removed)
-    return Deployed(graph, tuple(forms), removed, told)
+    fed = [(form.name, plan.inputs[form.name]) for form in forms if form.pixels]
+    if fed:
+        pixels = [Pixels(name, one.runtime, one.video) for name, one in fed]
+        graph.info.metadata[PIXELS_KEY] = pixels_json(pixels)
+    return Deployed(graph, forms, removed, told)
+
+
+def _fed(rewriter: Rewriter, value: Value, plan: DeployPlan, removed: Removed) -> InputForm:
+    one = plan.inputs.get(value.name)
+    if one is not None and one.is_image:
+        return convert_input(rewriter, value, one)
+    value = remove_inputs(rewriter, value, plan, removed)
+    return InputForm(value.name, [value.name]) if one is None else convert_input(rewriter, value, one)
 
 
 def _described(graph: Graph, head: HeadInfo | None, removed: Removed) -> HeadInfo | None:

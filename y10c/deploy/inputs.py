@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from y10c.calib.color import IDENTITY, SWAP, Affine, Array, yuv_to_rgb
 from y10c.config.settings import InputConfig
 from y10c.deploy.batch import retype
-from y10c.deploy.color import IDENTITY, SWAP, Affine, Array, yuv_to_rgb
 from y10c.errors import ModelError
 from y10c.ir.types import DType, TensorType
 from y10c.ir.value import Op, Value
@@ -31,11 +31,13 @@ class InputForm:
         name: The network's own name for it.
         fed: The names of what is fed.
         notes: What was folded, and what stands in the graph.
+        pixels: Whether a picture feeds it.
     """
 
     name: str
     fed: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    pixels: bool = False
 
 
 def convert_input(rewriter: Rewriter, value: Value, one: InputConfig) -> InputForm:
@@ -61,7 +63,7 @@ def convert_input(rewriter: Rewriter, value: Value, one: InputConfig) -> InputFo
         if one.layout == "NHWC":
             ready = rewriter.op.Transpose(ready, perm=NCHW_TO_NHWC)
     _replace_input(rewriter, value, ready, fed)
-    form.fed = [new.name for new in fed]
+    form.fed, form.pixels = [new.name for new in fed], True
     return form
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from y10c.deploy.color import Array
+from y10c.calib.color import Array
 from y10c.deploy.plan import DeployPlan
 from y10c.ir.types import DType
 from y10c.ir.value import Op, Value
@@ -64,8 +64,8 @@ def remove_outputs(rewriter: Rewriter, plan: DeployPlan, removed: Removed) -> No
     rewriter.erase_dead()
 
 
-def remove_inputs(rewriter: Rewriter, value: Value, plan: DeployPlan, removed: Removed) -> None:
-    """Remove what the plan names behind an input that is fed as it is.
+def remove_inputs(rewriter: Rewriter, value: Value, plan: DeployPlan, removed: Removed) -> Value:
+    """Remove what the plan names behind an input that is fed as it is; gives the input that stands then.
 
     A QuantizeLinear goes only if every reader quantizes alike: then the input holds those integers.
     """
@@ -82,6 +82,7 @@ def remove_inputs(rewriter: Rewriter, value: Value, plan: DeployPlan, removed: R
         inputs[index] = taken
         rewriter.set_inputs(inputs)
         value = taken
+    return value
 
 
 def _first_removable(value: Value, plan: DeployPlan) -> Op | None:

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from y10c.backend.exporter import export_model
-from y10c.deploy.color import Array
+from y10c.calib.color import Array
 from y10c.errors import InternalError
 from y10c.frontend.importer import load
 from y10c.ir.graph import Graph

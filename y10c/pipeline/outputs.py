@@ -15,6 +15,7 @@ from y10c.cost.report.render import write_html
 from y10c.cost.report.table import write_layers_csv, write_nodes_csv
 from y10c.cost.report.trace import write_trace
 from y10c.cost.report.vendor_json import write_json
+from y10c.deploy.build import Deployed
 from y10c.ir.graph import Graph
 from y10c.ir.value import Value
 from y10c.passes.int8.choose_precision import Precision
@@ -112,8 +113,16 @@ def log_text(result: Result) -> str:
     lines += ["", _table(result.nodes)] if result.nodes else []
     lines += ["", _precision_table(result.precision)] if result.precision is not None else []
     lines += [f"output {o.name}: cosine {o.cosine:.6f}" for o in result.outputs]
+    lines += ["", *_runtime_form(result.deployed)] if result.deployed is not None else []
     lines += ["", *(w.render() for w in result.warnings)]
     return "\n".join(lines) + "\n"
+
+
+def _runtime_form(deployed: Deployed) -> list[str]:
+    """How the application feeds the network, and what was removed."""
+    lines = [f"input {one.name} is fed as {', '.join(one.fed)}" for one in deployed.inputs]
+    lines += [f"  {note}" for one in deployed.inputs for note in one.notes]
+    return lines + [f"removed: {node}" for node in deployed.removed.nodes]
 
 
 def _precision_table(precision: Precision) -> str:

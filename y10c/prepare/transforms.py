@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from y10c.calib.color import rgb_to_yuv, to_pixels
 from y10c.calib.preprocess import letterboxed
 from y10c.config.inputs import Step
-from y10c.deploy.color import rgb_to_yuv, to_pixels
 from y10c.errors import ConfigError
 
 Array = NDArray[Any]

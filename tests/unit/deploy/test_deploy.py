@@ -10,9 +10,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from y10c.calib.color import nv12_to_rgb, rgb_to_nv12, rgb_to_yuv, to_pixels, yuv_to_rgb
 from y10c.config.settings import InputConfig
 from y10c.deploy.build import Deployed, deploy
-from y10c.deploy.color import nv12_to_rgb, rgb_to_nv12, rgb_to_yuv, to_pixels, yuv_to_rgb
 from y10c.deploy.plan import DeployPlan
 from y10c.errors import ModelError
 from y10c.frontend.importer import load

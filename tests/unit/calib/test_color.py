@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from y10c.deploy.color import nv12_to_rgb, rgb_to_nv12, rgb_to_yuv, subsampling_bound, yuv_to_rgb
+from y10c.calib.color import nv12_to_rgb, rgb_to_nv12, rgb_to_yuv, subsampling_bound, yuv_to_rgb
 
 
 def test_full_range_is_that_of_jfif() -> None:
