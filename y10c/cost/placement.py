@@ -7,6 +7,7 @@ overlap; it runs on one thread with a limit counted in its own steps, so that eq
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,17 +40,20 @@ def place(buffers: Sequence[Buffer], capacity: float) -> dict[int, int]:
 
 def place_by_size(buffers: Sequence[Buffer], capacity: float) -> dict[int, int]:
     """Large buffers first, each at the lowest gap that fits."""
-    placed: list[tuple[Buffer, int]] = []
+    placed: dict[int, int] = {}
+    taken: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for buffer in sorted(buffers, key=lambda b: (-b.bytes, b.first)):
+        during = range(buffer.first, buffer.last + 1)
         offset = 0
-        beside = sorted((start, start + other.bytes) for other, start in placed if other.meets(buffer))
-        for start, end in beside:
+        for start, end in sorted({place for layer in during for place in taken[layer]}):
             if offset + buffer.bytes <= start:
                 break
             offset = max(offset, end)
         if offset + buffer.bytes <= capacity:
-            placed.append((buffer, offset))
-    return {buffer.map: offset for buffer, offset in placed}
+            placed[buffer.map] = offset
+            for layer in during:
+                taken[layer].append((offset, offset + buffer.bytes))
+    return placed
 
 
 def place_exactly(buffers: Sequence[Buffer], capacity: float) -> dict[int, int] | None:
