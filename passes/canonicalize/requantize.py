@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from y10c.rewrite import Rewriter, Rule, op, rule, scalar_const, variables
+from y10c.ops.onnx_schema import dtype_problem
+from y10c.rewrite import Rewriter, Rule, decline, op, rule, scalar_const, variables
 from y10c.rewrite.passes import RulePass
 
 q, p, y = variables("q p y")
@@ -31,6 +32,9 @@ def clip_integers(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.QuantizeLinear(op.any_of(*MOVES)(real, y.optional(), bind="move"), SCALE, ZERO))
 def move_integers(rw: Rewriter, m: Any) -> Any:
     """What only moves numbers between one scale moves the integers."""
+    problem = dtype_problem(m.move.op.name, (m.q.tensor_type.dtype,))
+    if problem is not None:
+        return decline(problem)
     operands = [] if m.y is None else [m.y]
     return rw.op[m.move.op.name](m.q, *operands, **m.move.attrs)
 
