@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from y10c.detect.head_info import METADATA_KEY, HeadInfo
@@ -9,7 +10,7 @@ from y10c.errors import ModelError
 from y10c.frontend.importer import load
 from y10c.ir.graph import Graph
 from y10c.passes.head.fold import describe, fold_head
-from y10c.passes.head.recognize import recognize
+from y10c.passes.head.recognize import find_head
 
 
 def runnable(path: Path) -> tuple[Path | bytes, HeadInfo]:
@@ -27,8 +28,9 @@ def runnable(path: Path) -> tuple[Path | bytes, HeadInfo]:
     graph = load(path)
     info = head_info(graph)
     if not info.found:
+        reason = info.notes[0] if info.notes else "no detection head is recognised"
         raise ModelError(
-            "no detection head is recognised, so the outputs cannot be decoded",
+            f"{reason}, so the outputs cannot be decoded",
             code="Y3003",
             where=str(path),
             help="y10c info MODEL shows what it is",
@@ -57,5 +59,8 @@ def head_info(graph: Graph) -> HeadInfo:
         info = HeadInfo.from_json(told)
         if info.outputs == tuple(graph.output_names):
             return info
-    head = recognize(graph)
-    return HeadInfo("none") if head is None else describe(graph, head)
+    try:
+        head = find_head(graph)
+    except ModelError as error:
+        return HeadInfo("none", notes=(error.message,))
+    return HeadInfo("none") if head is None else replace(describe(graph, head), notes=head.assumed)

@@ -21,7 +21,7 @@ SHOWN_EDGES = 20
 HEAD_KINDS = {
     "e2e": "end to end, [1,300,6]: no NMS needed",
     "dual": "training graph with a one-to-many and a one-to-one branch",
-    "eval": "decoded boxes and scores of a one-to-one head",
+    "eval": "decoded boxes and scores, not ranked",
     "one2many": "one-to-many, decoded: NMS IS NEEDED",
     "nms": "one-to-many with NonMaxSuppression inside",
     "raw": "cut at the raw logits",
@@ -33,6 +33,12 @@ FOLDED = {
     "e2e": "folded to [1,300,6], ranked before it is decoded",
 }
 """What outputs are after folding; the kind is what the original was."""
+
+SUPPRESSION = {
+    True: "boxes overlap: suppressing them (NMS) is the caller's",
+    False: "no suppression of boxes (NMS) is needed",
+    None: "whether boxes must be suppressed (NMS), nothing tells",
+}
 
 WHAT_TO_DO = {
     "one2many": "fold with --head raw and suppress on the host, or export the one-to-one head (end2end)",
@@ -76,7 +82,9 @@ def _facts(path: Path, graph: Graph, head: HeadInfo, tail: int) -> dict[str, Any
             "advice": WHAT_TO_DO.get(head.kind) if head.mode == "keep" else None,
         },
         "tail_ops": tail,
-        "inputs": [{"name": v.name, "type": str(v.type)} for v in graph.inputs],
+        "inputs": [
+            {"name": v.name, "type": str(v.type), "has_default": v in graph.defaults} for v in graph.inputs
+        ],
         "outputs": [
             {"name": name, "type": str(v.type)}
             for name, v in zip(graph.output_names, graph.outputs, strict=True)
@@ -166,14 +174,16 @@ def _drawn(facts: dict[str, Any]) -> Group:
 
     parts = [
         table(["model", ""], _summary(facts)),
-        table(
-            ["input or output", "type"], [(t["name"], t["type"]) for t in facts["inputs"] + facts["outputs"]]
-        ),
+        table(["input or output", "type"], list(map(_slot, facts["inputs"] + facts["outputs"]))),
         table(["op", "count"], list(facts["ops"].items())),
     ]
     if "int8" in facts:
         parts += _integer_tables(facts["int8"])
     return Group(*parts)
+
+
+def _slot(slot: dict[str, Any]) -> tuple[str, str]:
+    return slot["name"], slot["type"] + (", has a default" if slot.get("has_default") else "")
 
 
 def _summary(facts: dict[str, Any]) -> list[tuple[str, str]]:
@@ -187,6 +197,8 @@ def _summary(facts: dict[str, Any]) -> list[tuple[str, str]]:
     if head["kind"] != "none":
         strides = ", ".join(map(str, head["strides"]))
         rows.append(("", f"{head['classes']} classes, {head['reg_max']} bins, strides {strides}"))
+        rows.append(("", SUPPRESSION[head["needs_nms"]]))
+    rows += [("", note) for note in head["notes"]]
     if head["advice"]:
         rows.append(("what to do", head["advice"]))
     return [

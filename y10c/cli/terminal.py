@@ -94,11 +94,15 @@ class Terminal:
             print(json.dumps(plain({**self._object, **extra}), indent=2))
 
     def console(self, stream: TextIO) -> Console:
-        """A rich console on a stream, with the widths and colours that hold for it."""
+        """A rich console on a stream, with the widths and colours that hold for it.
+
+        Brackets mean nothing to it: `f32[batch,3]` is a type here, not markup.
+        """
         from rich.console import Console
 
         width = None if stream.isatty() else PIPE_WIDTH
-        return Console(file=stream, width=width, no_color=not self._coloured(stream), highlight=False)
+        dull = not self._coloured(stream)
+        return Console(file=stream, width=width, no_color=dull, highlight=False, markup=False)
 
     @staticmethod
     def _coloured(stream: TextIO) -> bool:

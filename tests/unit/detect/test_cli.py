@@ -117,6 +117,16 @@ def test_info_tells_head_and_size(model: Path, capsys: pytest.CaptureFixture[str
     assert "int8" not in answer
 
 
+def test_info_shows_names_of_open_extents(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed, path = onnx.load(model), tmp_path / "m.onnx"
+    _has_open_extents(changed)
+    onnx.save(changed, path)
+    assert main(["info", str(path)]) == 0
+    assert "f32[batch,3,64,64]" in capsys.readouterr().out
+
+
 def test_info_draws_a_table(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(model)]) == 0
     text = capsys.readouterr().out
