@@ -73,14 +73,14 @@ def note(array: NDArray[Any], constant: bool, content: NDArray[Any]) -> Note:
         content: What makes it a duplicate, and what is judged: pixels, or the tensor itself.
     """
     digest = hashlib.blake2b(np.ascontiguousarray(content).data, digest_size=16).digest()
-    whole = 255.0 if content.dtype == np.uint8 else _reach(content)
+    low, whole = (0.0, 255.0) if content.dtype == np.uint8 else _reach(content)
     return Note(
         float(array.min()),
         float(array.max()),
         constant,
         digest,
         _spread(content) / whole,
-        thumbnail(content, whole),
+        thumbnail(content, low, whole),
     )
 
 
@@ -93,9 +93,10 @@ def _spread(content: NDArray[Any]) -> float:
     return max(float(plane[::step, ::step].std(dtype=np.float32)) for plane in planes)
 
 
-def _reach(content: NDArray[Any]) -> float:
-    """From zero, or the least value below it, to the greatest: what a tensor's spread is measured by."""
-    return max(float(content.max()), 0.0) - min(float(content.min()), 0.0) or 1.0
+def _reach(content: NDArray[Any]) -> tuple[float, float]:
+    """Where a tensor's range begins, zero or the least value below it, and how far it reaches."""
+    low = min(float(content.min()), 0.0)
+    return low, max(float(content.max()), 0.0) - low or 1.0
 
 
 def _planes(content: NDArray[Any]) -> NDArray[Any] | None:
@@ -111,8 +112,14 @@ def _planes(content: NDArray[Any]) -> NDArray[Any] | None:
     return None if last is None else last.transpose(2, 0, 1)
 
 
-def thumbnail(content: NDArray[Any], whole: float) -> bytes:
-    """A grey picture of `THUMB` x `THUMB`: of pixels `[H, W, C]`, or of a tensor `[1, C, H, W]`."""
+def thumbnail(content: NDArray[Any], low: float, whole: float) -> bytes:
+    """A grey picture of `THUMB` x `THUMB`: of pixels `[H, W, C]`, or of a tensor `[1, C, H, W]`.
+
+    Args:
+        content: The pixels or the tensor.
+        low: The value that is black.
+        whole: How far above it white is.
+    """
     from PIL import Image
 
     planes = _planes(content)
@@ -121,7 +128,7 @@ def thumbnail(content: NDArray[Any], whole: float) -> bytes:
     if content.dtype == np.uint8 and content.shape[-1] == 3:
         grey = Image.fromarray(content).convert("L")
     else:
-        mean = planes.mean(axis=0, dtype=np.float32) * np.float32(255 / whole)
+        mean = (planes.mean(axis=0, dtype=np.float32) - np.float32(low)) * np.float32(255 / whole)
         grey = Image.fromarray(mean)
     levels = np.asarray(grey.resize((THUMB, THUMB), Image.Resampling.BOX))
     small: bytes = np.clip(np.rint(levels), 0, 255).astype(np.uint8).tobytes()

@@ -109,6 +109,15 @@ def test_compile_finds_nothing_to_complain_of(images: Path, tmp_path: Path) -> N
     data.require_sound()
 
 
+def test_normalised_tensors_of_different_pictures_are_no_duplicates(images: Path, tmp_path: Path) -> None:
+    """Negative values count too: most of a dark picture lies there."""
+    for path in images.glob("*.npy"):
+        path.unlink()
+    keys = "mean_value: '123.675,116.28,103.53'\n  std_value: '58.395,57.12,57.375'"
+    run(CONFIG.replace("scale_value: 0.00392156862745098", keys), images, tmp_path / "out", 14)
+    assert open_dataset(tmp_path / "out", input_shape=(1, 3, HEIGHT, WIDTH)).check() == []
+
+
 @pytest.mark.parametrize(
     ("training", "layout", "keys"),
     [
