@@ -35,9 +35,7 @@ COMMANDS: dict[str, Command] = {
     "bisect": Command("y10c.cli.bisect:bisect", "Name the pass and the rewrite that broke something."),
     "reduce": Command("y10c.cli.reduce:reduce", "Find the smallest graph on which passes break something."),
     "repro": Command("y10c.cli.repro:repro", "Replay a reproducer or a crash report."),
-    "explain": Command(
-        "y10c.cli.explain:explain", "Show one node: which rules fired at it, and why others did not."
-    ),
+    "explain": Command("y10c.cli.explain:explain", "Show all about one node: place, ranges, cost, rules."),
     "doctor": Command("y10c.cli.doctor:doctor", "Show what y10c finds on this machine, and what is missing."),
     "config": Command("y10c.cli.config:config", "Write, check and show the users' YAML."),
     "prepare": Command("y10c.cli.prepare:prepare", "Make calibration data of pictures, refusing bad ones."),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from y10c.ir.graph import Graph
 from y10c.pipeline.manager import run_passes
@@ -32,7 +33,12 @@ class NodeRules:
 
 
 def explain_node_rules(
-    graph: Graph, node: str, passes: Sequence[Pass], rules: Iterable[Rule], only: Rule | None = None
+    graph: Graph,
+    node: str,
+    passes: Sequence[Pass],
+    rules: Iterable[Rule],
+    only: Rule | None = None,
+    tables: Mapping[type, Any] | None = None,
 ) -> NodeRules:
     """Run passes on a copy of a graph and say which rules fired at a node, and why the others did not.
 
@@ -42,13 +48,14 @@ def explain_node_rules(
         passes: The pipeline.
         rules: The rules that are asked about.
         only: Ask about this rule alone, even where its pattern has no place for the node.
+        tables: What the passes are told, by type (`PassContext.tables`).
 
     Raises:
         UnknownNameError: The graph has no such node.
     """
     op = find_op(graph, node)
     after, journal = graph.clone(), Journal()
-    run_passes(after, passes, PassContext(listeners=[journal]))
+    run_passes(after, passes, PassContext(listeners=[journal], tables=dict(tables or {})))
     left = next((one for one in after.walk() if op.location and one.location == op.location), None)
     home, asked = (graph, op) if left is None else (after, left)
     said = [explain_rule(home, only, asked)] if only is not None else explain_rules(home, rules, asked)

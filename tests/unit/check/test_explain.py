@@ -1,0 +1,72 @@
+"""`y10c explain`: the page on a node."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnx.parser
+import pytest
+
+from y10c.cli.main import main
+
+TEXT = """<ir_version: 10, opset_import: ["" : 21]>
+net (float[1,4,8,8] x) => (float[1,1,8,8] y, float[1,3,8,8] z)
+<float[4,4,1,1] w = {1,0,0,0, 0,1,0,0, 0,0,1,0, 0,0,0,1}, int64[2] parts = {1, 3}>
+{ [mix] a = Conv(x, w) [cut] b, c = Split<axis=1>(a, parts) y = Relu(b) z = Relu(c) }"""
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "net.onnx"
+    onnx.save(onnx.parser.parse_model(TEXT), path)
+    return path
+
+
+def page(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert main(["explain", *arguments, "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_a_node_that_is_rewritten(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = page(capsys, str(model), "cut")
+    assert found["placement"]["imported"]["rule"] == "split-parts"
+    assert [v["op"] for v in found["placement"]["placed"]] == ["Slice", "Slice"]
+    assert [one["rule"] for one in found["fired"]] == ["split-to-slices"]
+    assert found["ranges"] is None
+
+
+def test_a_rule_that_the_chip_does_not_need(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = page(capsys, str(model), "mix", "--rule", "split-large-kernel")
+    (said,) = found["rules"]
+    assert not said["fires"]
+    found = page(capsys, str(model), "mix")
+    assert [layer["name"] for layer in found["cost"]["layers"]] == ["mix"]
+    assert found["cost"]["layers"][0]["macs"] == 4 * 4 * 64
+
+
+def test_a_march_without_rates_tells_cycles_and_no_times(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", str(model), "mix", "--march", "nash-p"]) == 0
+    shown = capsys.readouterr().out
+    assert "no times: " in shown
+    assert " us " not in shown
+
+
+def test_a_build_folder_tells_ranges(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = model.parent / "build"
+    assert main(["compile", str(model), "-o", str(folder), "-q"]) == 0
+    capsys.readouterr()
+    found = page(capsys, str(folder), "mix")
+    assert found["ranges"]["outputs"][0]["grid"]["scale"] > 0
+    assert main(["explain", str(folder), "mix"]) == 0
+    assert "Its ranges" in capsys.readouterr().out
+
+
+def test_an_unknown_node_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(model), "mixx"]) == 2
+    assert "mix" in capsys.readouterr().err
