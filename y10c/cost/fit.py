@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,7 @@ from y10c.cost.machine import Machine
 from y10c.cost.residency import Residency, plan_residency
 from y10c.cost.times import cycles_of
 from y10c.cost.work import Array, Work, work_of
-from y10c.cost.workload import Kind, Workload
+from y10c.cost.workload import Workload
 
 SCALARS = (
     "mac_array__macs_per_cycle",
@@ -127,7 +126,7 @@ class Fitter:
         return predicted
 
     def _scalars(self, variant: _Variant, rows: Indices) -> tuple[Array, float]:
-        start = np.log([_value(variant.machine, path) for path in SCALARS])
+        start = np.log([variant.machine.value_of(path) for path in SCALARS])
         return least_squares(lambda p: np.log(variant.predict(p)[rows] / self.measured[rows]), start)
 
 
@@ -152,13 +151,6 @@ def _variants(
         owner = np.repeat(np.arange(len(parts)), [len(part.macs) for part in parts])
         arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
         yield _Variant(chosen, Work(**arrays, residency=parts[0].residency), owner, clocks)
-
-
-def _value(machine: Machine, path: str) -> float:
-    number: Any = machine
-    for name in path.split("__"):
-        number = number[Kind(name)] if isinstance(number, dict) else getattr(number, name)
-    return float(number.value)
 
 
 def least_squares(residuals: Callable[[Array], Array], start: Array, steps: int = 30) -> tuple[Array, float]:
@@ -217,7 +209,7 @@ def record(file: Path, fitted: Machine, held_out: Array, measured: Array, note: 
         node = tree["machine"]
         for name in path.split("__"):
             node = node[name]
-        value = float(f"{_value(fitted, path):.5g}")
+        value = float(f"{fitted.value_of(path):.5g}")
         node["value"] = int(value) if value.is_integer() else value
     low, high = np.quantile(measured / held_out, [0.1, 0.9])
     source = "fitted: residuals of families left out"

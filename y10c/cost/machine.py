@@ -146,16 +146,28 @@ class Machine(_Data):
         """The numbers that were fitted to published latencies."""
         return tuple(n for n in self.numbers() if n.source.startswith("fitted") and "accuracy" not in n.name)
 
+    def value_of(self, path: str) -> float:
+        """The value of a number by path, dots written `__`."""
+        node: Any = self
+        for name in path.split("__"):
+            node = node[Kind(name)] if isinstance(node, dict) else getattr(node, name)
+        return float(node.value)
+
     def with_values(self, **values: float) -> Machine:
         """A copy with numbers replaced by path, dots written `__` (`memory__on_chip_bytes=2e6`)."""
-        data = self.model_dump()
+        machine = self
         for path, value in values.items():
-            *folders, leaf = path.split("__")
-            node = data
-            for folder in folders:
-                node = node[folder]
-            node[leaf]["value"] = value
-        return Machine.model_validate(data)
+            machine = _with_value(machine, path.split("__"), value)
+        return machine
+
+
+def _with_value(node: Any, path: list[str], value: float) -> Any:
+    if not path:
+        return node.model_copy(update={"value": float(value)})
+    name, rest = path[0], path[1:]
+    if isinstance(node, dict):
+        return {**node, Kind(name): _with_value(node[Kind(name)], rest, value)}
+    return node.model_copy(update={name: _with_value(getattr(node, name), rest, value)})
 
 
 def numbers_in(data: BaseModel, prefix: str) -> Iterator[tuple[str, Number]]:

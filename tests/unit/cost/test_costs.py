@@ -1,0 +1,80 @@
+"""The estimate of a graph on a target, as `y10c cost` asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from onnx import helper
+
+import y10c
+from y10c.errors import UnknownNameError, UsageError
+from y10c.ir.graph import Graph
+from y10c.ir.layouts import values_with_layout
+from y10c.pipeline.costs import estimate_cost
+from y10c.pipeline.result import Cost
+from y10c.pipeline.target import create_target
+
+node = helper.make_node
+Build = Callable[..., Graph]
+
+
+@pytest.fixture
+def graph(graph_of: Build) -> Graph:
+    nodes = [
+        node("Conv", ["x", "w0"], ["c"], pads=[1, 1, 1, 1]),
+        node("Conv", ["c", "w0"], ["y"], pads=[1, 1, 1, 1]),
+    ]
+    return graph_of(nodes, {"y": [1, 16, 32, 32]})
+
+
+def cost(graph: Graph, layout: str | None = None, march: str = "nash-e", cores: int = 1) -> Cost:
+    found = estimate_cost(graph, create_target("j6", march), "small", layout, cores)
+    assert found is not None
+    return found
+
+
+def busy(found: Cost) -> float:
+    return found.result.summary.bpu_busy_ms
+
+
+def test_layouts_are_chosen_unless_the_types_have_some(graph: Graph) -> None:
+    auto = busy(cost(graph))
+    assert {layer.layout for layer in cost(graph).result.layers} == {"nhwc"}
+    asked = busy(cost(graph, "nchw"))
+    assert asked > auto
+    assert {v.tensor_type.layout.value for v in values_with_layout(graph)} == {"nchw"}
+    assert busy(cost(graph)) == asked
+    assert busy(cost(graph, "auto")) == auto
+
+
+def test_a_layout_that_costs_time_is_answered_with_advice(graph: Graph) -> None:
+    slow = cost(graph, "nchw").result
+    (advice,) = [a for a in slow.advice if "--layout auto" in a.sentence]
+    fast = busy(cost(graph, "auto"))
+    assert advice.gain_us == pytest.approx((slow.summary.bpu_busy_ms - fast) * 1e3)
+
+
+def test_more_cores_than_the_chip_has_are_refused(graph: Graph) -> None:
+    with pytest.raises(UsageError, match="nash-e cannot run on 2 cores"):
+        cost(graph, cores=2)
+
+
+def test_cores_of_a_chip_that_has_them_are_used(graph: Graph) -> None:
+    one, four = (cost(graph, march="nash-p", cores=n) for n in (1, 4))
+    assert (one.result.cores, four.result.cores) == (1, 4)
+    assert sum(layer.cycles for layer in four.result.layers) < sum(
+        layer.cycles for layer in one.result.layers
+    )
+
+
+def test_an_unknown_layout_is_refused(graph: Graph) -> None:
+    with pytest.raises(UnknownNameError, match="blocked"):
+        cost(graph, "blocked")
+
+
+def test_shapes_that_depend_on_constants_are_folded(shared: Path) -> None:
+    """Paddle's exporters compute the shape of a Reshape in the graph."""
+    graph = y10c.load(shared / "models" / "ppocr_cls.onnx", shapes={"x": [1, 3, 48, 192]})
+    assert busy(cost(graph)) > 0
