@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from y10c.check.table import OperatorTable
-from y10c.quant.scheme import QuantScheme
+from y10c.quant.scheme import OpScheme, QuantScheme
 from y10c.rewrite.passes import Pass
 from y10c.targets.base import Target, data_files
 from y10c.targets.j6.scheme import SCHEME
@@ -26,8 +26,9 @@ class X5(Target):
     files: ClassVar[Mapping[str, Path]] = data_files(__file__, "marches")
 
     def scheme(self) -> QuantScheme:
-        """Symmetric int8 as on Journey 6 (published: S9 S11, int8 and int16 ops)."""
-        return replace(SCHEME, name="x5-int8")
+        """As on Journey 6, with the reductions that a Softmax by its parts needs (published: S9 S11)."""
+        more = {"ReduceMax": OpScheme(data=(0,), keeps_scale=True), "ReduceSum": OpScheme(data=(0,))}
+        return replace(SCHEME, name="x5-int8", ops={**SCHEME.ops, **more})
 
     def operators(self) -> OperatorTable:
         """The published list."""

@@ -21,29 +21,31 @@ def list_targets() -> None:
     """Show every target, its marches and their other names."""
     from y10c.pipeline.target import target_kinds
 
-    rows = [
-        {
-            "target": kind.name,
-            "title": kind.title,
-            "march": march,
-            "default": march == kind.default_march,
-            "chip": kind.create(march).chip().title,
-            "aliases": [alias for alias, name in kind.aliases().items() if name == march],
-            "times": _times(kind.create(march)),
-        }
-        for kind in target_kinds()
-        for march in kind.marches()
-    ]
+    rows = [_listed(kind, march) for kind in target_kinds() for march in kind.marches()]
+    columns = ("target", "march", "chip", "also called")
     shown = [
         (
-            r["target"],
-            f"{r['march']}{' (default)' if r['default'] else ''}",
-            r["chip"],
-            ", ".join(r["aliases"]),
+            row["target"],
+            f"{row['march']}{row['default'] * ' (default)'}",
+            row["chip"],
+            " ".join(row["aliases"]),
         )
-        for r in rows
+        for row in rows
     ]
-    terminal().result({"targets": rows}, lambda: table(("target", "march", "chip", "also called"), shown))
+    terminal().result({"targets": rows}, lambda: table(columns, shown))
+
+
+def _listed(kind: type[Target], march: str) -> dict[str, Any]:
+    target = kind.create(march)
+    return {
+        "target": kind.name,
+        "title": kind.title,
+        "march": march,
+        "default": march == kind.default_march,
+        "chip": target.chip().title,
+        "aliases": [alias for alias, name in kind.aliases().items() if name == march],
+        "times": _times(target),
+    }
 
 
 @targets.command()
