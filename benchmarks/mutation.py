@@ -45,8 +45,8 @@ from y10c.testing.proof import prove_rule
 from y10c.testing.record import Recorded, draw_record, record_outcomes
 from y10c.testing.registered import registered_rules
 
-PROOF_SECONDS = 10.0
-COMPARED = 1500
+PROOF_SECONDS = 6.0
+COMPARED = 500
 """Graphs on which a survivor is compared with the original."""
 UNCOUNTED = ("does not load", "merely raises")
 Row = dict[str, Any]
@@ -241,7 +241,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=200, help="mutants drawn from all; 0 takes all")
     parser.add_argument("--seed", type=int, default=0, help="of the drawing")
     parser.add_argument("--part", default="1/1", help="one of several runs side by side, such as 2/4")
-    parser.add_argument("--examples", type=int, default=100)
+    parser.add_argument("--examples", type=int, default=60)
     parser.add_argument("--only", default="", help="modules whose name holds this")
     parser.add_argument("--json", type=Path, help="every verdict; a later run goes on there")
     arguments = parser.parse_args()

@@ -237,9 +237,10 @@ def _perturbed(graph: Graph, feeds: Mapping[str, Array], rng: np.random.Generato
         return array if exact else _moved(array, [], rng)
 
     for op in graph.ops:
-        # Scales of a Resize decide extents; they do not round.
+        # Scales of a Resize and what a Range counts decide extents; they do not round.
         arrays = [
-            None if v is None else read(v, op.name == "Resize" and i > 0) for i, v in enumerate(op.operands)
+            None if v is None else read(v, op.name == "Range" or (op.name == "Resize" and i > 0))
+            for i, v in enumerate(op.operands)
         ]
         with np.errstate(all="ignore"):
             found = evaluate_op(op, arrays)
