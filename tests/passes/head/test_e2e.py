@@ -17,17 +17,22 @@ from y10c.passes.head.recognize import decode_tail, recognize
 
 ARITHMETIC = {"Mod", "Div", "Mul", "Add", "Sub", "FloorDiv", "Floor"}
 
+
+def anchors(head: dict[str, Any]) -> int:
+    return sum((head["size"] // stride) ** 2 for stride in head["strides"])
+
+
 HEADS = st.fixed_dictionaries(
     {
         "classes": st.integers(1, 90),
         "reg_max": st.integers(1, 16),
         "strides": st.sampled_from([(8, 16), (8, 16, 32), (4, 8, 16, 32)]),
-        "size": st.sampled_from([32, 64, 96, 160]),
+        "size": st.sampled_from([32, 64, 96, 160, 320, 640]),
         "distribution": st.booleans(),
         "joined": st.sampled_from([False, True, "scale"]),
         "seed": st.integers(0, 99),
     }
-).filter(lambda h: h["distribution"] or h["reg_max"] == 1)
+).filter(lambda h: (h["distribution"] or h["reg_max"] == 1) and 21 <= anchors(h) <= 8400)
 
 
 def reference(head: Any, image: Any, strides: Any, distribution: bool) -> Any:
@@ -50,7 +55,7 @@ def reference(head: Any, image: Any, strides: Any, distribution: bool) -> Any:
     return np.array(rows)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(options=HEADS, levels=st.integers(1, 3))
 @pytest.mark.slow  # a session of onnxruntime for each example
 def test_any_head_gives_the_rows_of_the_reference(
@@ -134,3 +139,19 @@ def test_everything_behind_the_last_convolutions_is_tail(make_head: Any, mode: s
     assert head is not None
     assert {v.producer for v in head.boundary} == {op for op in graph.ops if op not in tail}
     assert all(op.by == ("" if mode == "keep" else "fold-head") for op in tail)
+
+
+@pytest.mark.slow  # builds whole networks
+@pytest.mark.parametrize("output", ["raw", "e2e"])
+def test_a_batch_gives_each_picture_its_rows(run: Any, output: Any) -> None:
+    from y10c.zoo import noise_images, yolov10
+
+    images, rows = noise_images(3, 64), []
+    for batch in (1, 3):
+        graph = y10c.load(yolov10("n", size=64, output=output, batch=batch))
+        assert fold_head(graph, "e2e").mode == "e2e"
+        assert graph.outputs[0].shape == (batch, 84, 6)
+        model = graph.to_onnx()
+        parts = [next(iter(run(model, images[i : i + batch]).values())) for i in range(0, 3, batch)]
+        rows.append(np.concatenate(parts))
+    np.testing.assert_allclose(rows[1], rows[0], rtol=1e-4, atol=1e-3)
