@@ -4,7 +4,7 @@
 
 For each YOLOv10 of the zoo (head at the six raw outputs): milliseconds and megabytes through DDR with all
 tensors in NCHW, in NHWC and as chosen; CPU seconds after import of a whole report (reading the model,
-layouts, estimate with advice, page, JSON), its peak memory and the page's size. Then CPU seconds for chains of
+layouts, estimate with advice, page, JSON), peak memory and the page's size. Then CPU seconds for chains of
 10, 100 and 1000 layers.
 """
 

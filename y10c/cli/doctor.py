@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MODULES = {"onnx-graphsurgeon": "onnx_graphsurgeon", "pillow": "PIL"}
 """The module of a required distribution, where it is not the distribution's own name."""
 
-EXTRAS = ("opt", "test", "dev")
+EXTRAS = ("fast", "test", "dev")
 
 
 class Package(NamedTuple):
