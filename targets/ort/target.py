@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from y10c.ir.types import DType
 from y10c.quant.scheme import Grid, OpScheme, QuantScheme
+from y10c.rewrite.passes import Pass
 from y10c.targets.base import Target
 
 _CONV = OpScheme(data=(0,), weight=1, weight_axis=0, bias=2, macs=True)
@@ -18,8 +19,8 @@ SCHEME = QuantScheme(
         "Conv": _CONV,
         "Gemm": _CONV,
         "MatMul": OpScheme(data=(0, 1), weight=1, weight_axis=-1, macs=True),
-        **{name: OpScheme() for name in ("Add", "Mul", "Concat", "y10c.SiLU", "Sigmoid")},
-        **{name: OpScheme(data=(0,)) for name in ("Softmax", "Relu", "LeakyRelu", "GlobalAveragePool")},
+        **{name: OpScheme() for name in ("Add", "Mul", "Concat")},
+        **{name: OpScheme(data=(0,)) for name in ("Sigmoid", "Softmax", "Relu", "LeakyRelu")},
         **{name: _MOVES for name in ("MaxPool", "Reshape", "Transpose", "Flatten")},
         **{name: _MOVES for name in ("Resize", "Split", "Slice")},
     },
@@ -45,3 +46,9 @@ class Ort(Target):
     def scheme(self) -> QuantScheme:
         """Asymmetric unsigned activations, symmetric int8 weights."""
         return SCHEME
+
+    def legalization(self) -> tuple[Pass, ...]:
+        """Ops that onnxruntime's integer kernels know."""
+        from y10c.targets.ort.split_silu import SplitSilu
+
+        return (SplitSilu(),)
