@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +12,8 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+from y10c.testing import rename
 
 Array = NDArray[Any]
 Run = Callable[[onnx.ModelProto, Array], dict[str, Array]]
@@ -38,28 +38,8 @@ def run() -> Run:
 
 @pytest.fixture(scope="session")
 def scrambled() -> Callable[[onnx.ModelProto], onnx.ModelProto]:
-    """The same model with every node, tensor, input and output named at random."""
-
-    def call(model: onnx.ModelProto, seed: int = 0) -> onnx.ModelProto:
-        rng, copy = random.Random(seed), onnx.ModelProto()
-        copy.CopyFrom(model)
-        names: dict[str, str] = {"": ""}
-
-        def renamed(name: str) -> str:
-            if name not in names:
-                names[name] = "".join(rng.choices(string.ascii_letters, k=12)) + str(len(names))
-            return names[name]
-
-        graph = copy.graph
-        for entry in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
-            entry.name = renamed(entry.name)
-        for node in graph.node:
-            node.name = renamed(f"node {node.name}")
-            node.input[:] = [renamed(n) for n in node.input]
-            node.output[:] = [renamed(n) for n in node.output]
-        return copy
-
-    return call
+    """The same model with everything named at random."""
+    return rename.scrambled
 
 
 @dataclass(frozen=True)
