@@ -12,7 +12,7 @@ from y10c.diagnostics import warn
 from y10c.errors import ModelError, VerifyError
 from y10c.frontend.functions import Functions
 from y10c.frontend.notes import read_node_notes, read_notes, read_value_notes
-from y10c.frontend.protos import read_attribute, read_tensor, read_type
+from y10c.frontend.protos import open_extents, read_attribute, read_tensor, read_type
 from y10c.frontend.read import read_model
 from y10c.frontend.scalars import make_scalars
 from y10c.frontend.shapes import inferred_graph, nested_graphs, set_input_shapes, value_types
@@ -89,6 +89,7 @@ class _Importer:
         graph = Graph(self.proto.graph.name)
         graph.info = self.info
         self.fill(graph, self.proto.graph, inferred_graph(self.proto, self.freeze), {})
+        self.forget_invented_extents(graph)
         upgrade(graph, self.current)
         make_scalars(graph)
         if layouts := graph.info.metadata.pop(LAYOUTS, ""):
@@ -98,6 +99,15 @@ class _Importer:
         except VerifyError as error:
             raise ModelError(error.message, where=self.where) from None
         return graph
+
+    def forget_invented_extents(self, graph: Graph) -> None:
+        """Outputs keep the names of open extents that the file gives; inference invents others."""
+        proto = self.proto.graph
+        given = {n for e in (*proto.input, *proto.output, *proto.value_info) for n in open_extents(e.type)}
+        for value in graph.outputs:
+            if value.shape is not None:
+                shape = tuple(None if isinstance(d, str) and d not in given else d for d in value.shape)
+                value.type = value.tensor_type.with_(shape=shape)
 
     def fill(
         self, graph: Graph, proto: onnx.GraphProto, inferred: onnx.GraphProto, outer: dict[str, Value]

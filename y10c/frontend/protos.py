@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,11 @@ def _dtype(number: int) -> DType:
 
 def _shape(proto: Any) -> tuple[Dim, ...] | None:
     return tuple(_dim(d) for d in proto.shape.dim) if proto.HasField("shape") else None
+
+
+def open_extents(proto: onnx.TypeProto) -> Iterator[str]:
+    """The names of the open extents of a tensor's type."""
+    return (d.dim_param for d in proto.tensor_type.shape.dim if d.dim_param)
 
 
 def _dim(proto: onnx.TensorShapeProto.Dimension) -> Dim:

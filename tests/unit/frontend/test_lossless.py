@@ -241,6 +241,10 @@ def test_names_of_open_extents_of_outputs_are_those_of_the_file() -> None:
     made = through_text(model)
     dims = [[d.dim_param for d in o.type.tensor_type.shape.dim] for o in made.graph.output]
     assert dims == [["K"], ["N", "M"]]
+    for output in model.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    dims = [[d.dim_param for d in o.type.tensor_type.shape.dim] for o in through_text(model).graph.output]
+    assert dims == [[""], ["N", "M"]]
 
 
 def test_equal_models_give_equal_bytes_whatever_the_order_of_sets(tmp_path: Path) -> None:
