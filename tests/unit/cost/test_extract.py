@@ -10,6 +10,7 @@ from onnx import helper
 from y10c.cost.extract import Widths, layers_of
 from y10c.cost.workload import Kind
 from y10c.errors import ModelError
+from y10c.ir.types import Layout
 
 node = helper.make_node
 MAP = [1, 16, 32, 32]
@@ -92,3 +93,40 @@ def test_a_shape_that_is_not_static_is_an_error(graph_of: Build) -> None:
     graph.inputs[0].type = graph.inputs[0].type.with_(shape=(1, 16, "h", 32))
     with pytest.raises(ModelError, match="not static"):
         layers_of(graph)
+
+
+def test_a_residual_block_is_two_layers_and_its_relus_only_clamp(graph_of: Build) -> None:
+    nodes = [
+        conv("x", "a"),
+        node("Relu", ["a"], ["r"]),
+        conv("r", "b"),
+        node("Add", ["b", "x"], ["s"]),
+        node("Relu", ["s"], ["y"]),
+    ]
+    first, second = layers_of(graph_of(nodes, {"y": MAP})).layers
+    elements = 16 * 32 * 32
+    assert (first.vector_elements, first.clamp_elements) == (0, elements)
+    assert (second.vector_elements, second.clamp_elements) == (elements, elements)
+    assert second.epilogue == ("Add", "Relu")
+
+
+def test_a_transpose_is_followed_by_strides_and_a_pad_is_a_copy(graph_of: Build) -> None:
+    nodes = [
+        node("Transpose", ["x"], ["t"], perm=[0, 1, 3, 2]),
+        node("DepthToSpace", ["t"], ["d"], blocksize=2),
+        node("Sigmoid", ["d"], ["y"]),
+    ]
+    work = layers_of(graph_of(nodes, {"y": [1, 4, 64, 64]}))
+    assert [layer.kind for layer in work.layers] == [Kind.COPY, Kind.ELEMENTWISE]
+    assert [read.map for read in work.layers[0].reads] == [0]
+
+
+def test_an_identity_between_layouts_is_a_conversion(graph_of: Build) -> None:
+    graph = graph_of([conv("x", "c"), node("Identity", ["c"], ["i"]), conv("i", "y")], {"y": MAP})
+    assert [layer.kind for layer in layers_of(graph).layers] == [Kind.CONV, Kind.CONV]
+    made, copied = (op.results[0] for op in list(graph.ops)[:2])
+    made.type = made.tensor_type.with_(layout=Layout.nchw)
+    copied.type = copied.tensor_type.with_(layout=Layout.nhwc)
+    work = layers_of(graph)
+    assert [layer.kind for layer in work.layers] == [Kind.CONV, Kind.CONVERT, Kind.CONV]
+    assert [m.layout for m in work.maps] == [None, Layout.nchw, Layout.nhwc, None]

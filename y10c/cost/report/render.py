@@ -102,10 +102,12 @@ def bound_shares(data: ReportData) -> list[BoundShare]:
 
 
 def _advice_of(data: ReportData) -> dict[int, str]:
+    """For the table, what to do, without the saving that the list above tells."""
     found: dict[int, str] = {}
     for one in data.cost.advice:
         if one.layer is not None:
-            found[one.layer] = f"{found.get(one.layer, '')} {one.sentence}".strip()
+            change = one.sentence.rpartition(": saves")[0] or one.sentence
+            found[one.layer] = f"{found[one.layer]}; {change}" if one.layer in found else change
     return found
 
 
