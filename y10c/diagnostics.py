@@ -22,6 +22,7 @@ WARNING_CODES: dict[str, str] = {
     "Y5005": "a figure rests on assumed numbers",
     "Y5006": "a part of the model was left out or replaced",
     "Y5007": "a setting has no effect",
+    "Y5008": "the decode tail of a detector is quantized",
     "Y5101": "a plugin cannot be loaded",
     "Y5102": "two plugins use the same name",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,9 +13,11 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import quantize_static
 
 import y10c
 from tests.quant_traps.conftest import QUICK, SIZE, TARGETS, two_ranges
+from tests.unit.comparison.conftest import Samples
 from y10c.cli.main import main
 from y10c.comparison.tensors import grid_of
 from y10c.cost.precision import bits_of, is_quantized
@@ -62,6 +65,23 @@ def test_boxes_and_scores_do_not_share_a_scale_in_any_concat(target: str, tmp_pa
     sample = np.load(tmp_path / "0.npy")
     floats, integers = (run(result.models[stage], sample)[:, 4:] for stage in ("original", "ptq"))
     assert np.abs(floats - integers).max() < 0.05
+
+
+def test_a_tail_that_somebody_else_quantized_is_told(
+    detector: onnx.ModelProto, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trap 1 in others' files: their makers do not warn; `info` and `compare` do."""
+    before, after = tmp_path / "float.onnx", tmp_path / "defaults.onnx"
+    onnx.save(detector, before)
+    quantize_static(before, after, Samples(pictures, detector.graph.input[0].name))
+    assert main(["info", str(after), "--json"]) == 0
+    said = capsys.readouterr()
+    assert "warning[Y5008]" in said.err
+    assert len(json.loads(said.out)["int8"]["quantized_in_tail"]) > 10
+    assert main(["compare", str(before), str(after), "--data", str(pictures), "--samples", "1"]) == 0
+    assert "warning[Y5008]" in capsys.readouterr().err
+    # The trap itself: boxes of up to 96 pixels leave three steps for scores.
+    assert len(np.unique(run(onnx.load(after), np.load(pictures / "0.npy"))[0, :, 4])) <= 4
 
 
 def test_nothing_is_quantized_in_front_of_a_ranking_op(graph: Graph) -> None:
@@ -148,6 +168,7 @@ MEMORY = """
 import resource, sys
 import numpy as np, onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import quantize_static
 from y10c.calib.collect import collect
 from y10c.calib.dataset import open_dataset
 weight = numpy_helper.from_array(np.ones((16, 16, 1, 1), np.float32) / 16, "w")

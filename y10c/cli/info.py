@@ -63,6 +63,7 @@ def info(
     facts = _facts(model, graph, head_info(graph), len(tail))
     if is_quantized(graph):
         facts["int8"] = _integers(graph)
+        _warn_of_tail(facts["int8"]["quantized_in_tail"], model)
     terminal().result(facts, lambda: _drawn(facts))
 
 
@@ -149,6 +150,7 @@ def _parameters(graph: Graph) -> int:
 def _integers(graph: Graph) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from y10c.comparison.outputs import quantized_in_tail
     from y10c.cost.precision import float_edges, mac_shares
     from y10c.errors import ModelError
     from y10c.passes.head.recognize import decode_tail
@@ -161,12 +163,21 @@ def _integers(graph: Graph) -> dict[str, Any]:
         shares = {}
     edges = list(float_edges(units, tail))
     return {
+        "quantized_in_tail": quantized_in_tail(units),
         "mac_shares": [
             {"activation_bits": a, "weight_bits": w, "share": share} for (a, w), share in shares.items()
         ],
         "float_edges": [asdict(edge) for edge in edges],
         "float_edges_outside_tail": sum(not edge.tail for edge in edges),
     }
+
+
+def _warn_of_tail(tensors: list[str], model: Path) -> None:
+    from y10c.comparison.outputs import tail_warning
+    from y10c.diagnostics import warn
+
+    if tensors:
+        warn("Y5008", tail_warning(tensors), where=str(model), help="leave the tail float")
 
 
 def _drawn(facts: dict[str, Any]) -> Group:

@@ -12,9 +12,16 @@ from y10c.calib.similarity import Similarity, compare_streams
 from y10c.comparison.detections import compare_detections
 from y10c.comparison.matching import Pair, match
 from y10c.comparison.measure import THREADS, Measured, measure
-from y10c.comparison.outputs import compared_outputs, ranking_tail, sorts
+from y10c.comparison.outputs import (
+    compared_outputs,
+    quantized_in_tail,
+    ranking_tail,
+    sorts,
+    tail_warning,
+)
 from y10c.comparison.result import Comparison, OutputDifference, distributions, node_difference
 from y10c.comparison.sides import Model, Side, feeds_for, open_side
+from y10c.diagnostics import warn
 from y10c.errors import ModelError
 
 SAMPLES = 8
@@ -68,7 +75,7 @@ def compare(
         tuple(outputs),
         detections,
         distributions(pairs, found),
-        tuple(_notes(ours, pairs, outputs)),
+        tuple(_notes(ours, theirs, pairs, outputs)),
     )
 
 
@@ -119,8 +126,12 @@ def _computed(pairs: Sequence[Pair]) -> bool:
     return any(pair.op != "input" for pair in pairs)
 
 
-def _notes(ours: Side, pairs: Sequence[Pair], outputs: Sequence[OutputDifference]) -> list[str]:
+def _notes(ours: Side, theirs: Side, pairs: Sequence[Pair], outputs: Sequence[OutputDifference]) -> list[str]:
+    inside = quantized_in_tail(theirs.graph)
     notes = []
+    if inside:
+        warn("Y5008", tail_warning(inside), where=theirs.name, help="leave the tail float")
+        notes.append(f"{theirs.name}: {tail_warning(inside)}.")
     missing = [one.name for one in outputs if not one.compared]
     if sorts(ranking_tail(ours.graph)):
         notes.append(

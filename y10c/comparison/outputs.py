@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from y10c.cost.precision import stored
+from y10c.cost.precision import QUANTIZE, stored
 from y10c.ir.graph import Graph
 from y10c.ir.types import TensorType
 from y10c.ir.value import Op, Value
@@ -45,6 +45,21 @@ def compared_outputs(graph: Graph, tail: Collection[Op]) -> dict[str, str]:
     }
     entering = [v for op in graph.ops if op not in tail for v in op.results if _enters(v, tail)]
     return {v.producer.location or v.name: v.name for v in entering if v.producer is not None} | kept
+
+
+def quantized_in_tail(graph: Graph) -> list[str]:
+    """The tensors of a detector's decode tail that are integers: boxes and scores may share a scale there."""
+    tail = decode_tail(graph)
+    values = (op.operand(0) for op in graph.ops if op in tail and op.kind == QUANTIZE)
+    return [value.name for value in values if value is not None]
+
+
+def tail_warning(tensors: Collection[str]) -> str:
+    """What it means that a detector's decode tail is quantized."""
+    return (
+        f"{len(tensors)} tensors of the decode tail are quantized: where boxes and scores share a scale, one "
+        "step is more than a score, and every detection is lost"
+    )
 
 
 def sorts(tail: Collection[Op]) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx
 
+from y10c.calib.dataset import fixed_shape
 from y10c.calib.feeds import Feeds, generated_feeds, open_feeds
 from y10c.comparison.tensors import may_fit
 from y10c.diagnostics import warn
@@ -89,11 +90,13 @@ def feeds_for(reference: Side, candidate: Side, data: Path | None) -> tuple[Feed
         ModelError: The models' inputs differ, are open, or are several.
     """
     _require_same_inputs(reference, candidate)
+    kinds = reference.inputs.items()
+    wanted = {name: kind.with_(shape=fixed_shape(kind.shape or ())) for name, kind in kinds}
     if data is not None:
-        feeds = open_feeds(reference.inputs, data)
+        feeds = open_feeds(wanted, data)
     else:
         warn("Y5001", "compared on generated data: the figures say nothing of real images")
-        feeds = generated_feeds(reference.inputs)
+        feeds = generated_feeds(wanted)
     return feeds, Feeds(dict(zip(candidate.inputs, feeds.values(), strict=True)))
 
 

@@ -18,12 +18,13 @@ SIZE = 16
 class Samples(CalibrationDataReader):  # type: ignore[misc]
     """The files of a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "x") -> None:
+        self._name = name
         self._left: Iterator[Path] = iter(sorted(folder.glob("*.npy")))
 
     def get_next(self) -> dict[str, Any] | None:
         file = next(self._left, None)
-        return None if file is None else {"x": np.load(file)}
+        return None if file is None else {self._name: np.load(file)}
 
 
 @pytest.fixture(scope="session")
