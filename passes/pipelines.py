@@ -76,6 +76,7 @@ def stages(
     from y10c.passes.head.fold import FoldHead
     from y10c.passes.int8.absorb_shift import AbsorbShift
     from y10c.passes.int8.choose_precision import ChoosePrecision
+    from y10c.passes.int8.equalize import Equalize
     from y10c.passes.int8.quantize_activations import QuantizeActivations
     from y10c.passes.int8.quantize_weights import QuantizeWeights
     from y10c.passes.layout.select import SelectLayout
@@ -100,7 +101,8 @@ def stages(
         int8=quant.nodes_of("int8"),
     )
     shift = (AbsorbShift(),) if quant.absorb_shift else ()
-    optimized = (*canonicalization(), FoldHead(head), *legalization, *shift)
+    equalize = (Equalize(),) if quant.equalize else ()
+    optimized = (*canonicalization(), FoldHead(head), *legalization, *equalize, *shift)
     moments = (ObserveMoments(MOMENT_IMAGES[quant.effort]),) if quant.rounding else ()
     weights = QuantizeWeights(quant.weight_clip, quant.bias_correction)
     return (

@@ -134,23 +134,32 @@ class ChoosePrecision(Pass):
                 )
             return
         named = named_groups(plan, asked, str(self.file or "--mixed"))
-        narrow = named_groups(plan, self.int8, "node types")
-        candidates = _candidates(plan, graph, {*named, *narrow})
-        gains = self._measured(graph, plan, candidates, context) if self.auto and candidates else {}
-        chosen = self._chosen(graph, plan, gains, candidates, named, context)
+        trials = self.trials(context, named) if self.auto else []
+        gains = self._measured(graph, plan, trials, context) if trials else {}
+        chosen = self._chosen(graph, plan, gains, named, context)
         macs = _macs(plan, graph)
         context.tables[Precision] = _report(plan, gains, chosen, named, macs)
         plan.set_grid(chosen, wide)
         _widen_ranges(plan, chosen, context)
 
-    def _measured(
-        self, graph: Graph, plan: QuantPlan, groups: list[Value], context: PassContext
-    ) -> dict[Value, float]:
+    def trials(self, context: PassContext, named: Collection[Value] = ()) -> list[Trial]:
+        """One for each group of 8-bit tensors that a product reads, with the group as its tag.
+
+        Args:
+            context: With the plan and the ranges.
+            named: Groups that get 16 bits anyway.
+        """
+        plan: QuantPlan = context.tables[QuantPlan]
         ranges: Ranges = context.tables[Ranges]
+        narrow = named_groups(plan, self.int8, "node types")
+        return [Trial(_grids(plan, g, ranges), g) for g in _candidates(plan, {*named, *narrow})]
+
+    def _measured(
+        self, graph: Graph, plan: QuantPlan, trials: list[Trial], context: PassContext
+    ) -> dict[Value, float]:
         model = graph.to_onnx()
         error = output_error(plan.exits, context.tables.get(HeadInfo))
         feeds = telling(model, context.tables[Feeds], error, *IMAGES[self.effort])
-        trials = [Trial(_grids(plan, g, ranges), g) for g in groups]
         return measure(model, trials, feeds, error)
 
     def _chosen(
@@ -158,12 +167,11 @@ class ChoosePrecision(Pass):
         graph: Graph,
         plan: QuantPlan,
         gains: Mapping[Value, float],
-        groups: list[Value],
         named: list[Value],
         context: PassContext,
     ) -> list[Value]:
         macs = _macs(plan, graph)
-        by_name = {g.name: g for g in groups if g in gains}
+        by_name = {g.name: g for g in gains}
         spent = {op for g in named for op in plan.macs_readers(g)}
         candidates = [
             Candidate(n, gains[g], {_label(op): macs[op] for op in plan.macs_readers(g) if op not in spent})
@@ -238,7 +246,7 @@ def named_groups(plan: QuantPlan, names: Iterable[str], where: str) -> list[Valu
     return list(found)
 
 
-def _candidates(plan: QuantPlan, graph: Graph, without: Collection[Value]) -> list[Value]:
+def _candidates(plan: QuantPlan, without: Collection[Value]) -> list[Value]:
     """The 8-bit groups that a product reads."""
     wide = plan.scheme.wide
     return [

@@ -20,6 +20,7 @@ from y10c.pipeline.manager import run_passes
 from y10c.quant.scheme import QuantScheme
 from y10c.rewrite.passes import Pass, PassContext
 from y10c.targets.j6.scheme import SCHEME
+from y10c.targets.ort.split_silu import SplitSilu
 from y10c.targets.ort.target import SCHEME as ORT
 
 J6 = SCHEME.without_zero_points()
@@ -39,7 +40,8 @@ def quantized(scheme: QuantScheme = J6, *passes: Pass) -> Graph:
     graph = load(onnx.parser.parse_model(MODEL))
     feeds = generated_feeds({v.name: v.tensor_type for v in graph.inputs})
     context = PassContext(tables={QuantScheme: scheme, Feeds: feeds})
-    run_passes(graph, [RecognizeFunctions(), Calibrate(), QuantizeActivations(), *passes], context)
+    legal = [SplitSilu()] if scheme is ORT else []
+    run_passes(graph, [RecognizeFunctions(), *legal, Calibrate(), QuantizeActivations(), *passes], context)
     return graph
 
 
