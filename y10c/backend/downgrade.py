@@ -10,6 +10,7 @@ from y10c.backend.opsets import listed_axes, name_at, oldest, rank_of
 from y10c.backend.pinned import modernize
 from y10c.errors import ModelError
 from y10c.ir.attrs import Floats, Ints
+from y10c.ir.collector import collector_paused
 from y10c.ir.graph import Graph
 from y10c.ir.tensor import Tensor
 from y10c.ir.value import Op
@@ -29,7 +30,8 @@ from y10c.rewrite.rewriter import Rewriter
 
 def lowered(graph: Graph) -> Graph:
     """A copy in which every op of our own is written in ONNX's (see `OpSpec.lower`)."""
-    copy = graph.clone()
+    with collector_paused():
+        copy = graph.clone()
     rewriter = Rewriter(copy, by="lower")
     for op in list(copy.walk()):
         spec = find_spec(op.name)

@@ -16,6 +16,7 @@ from y10c.backend.names import Namer
 from y10c.backend.notes import write_annotation, write_node_notes, write_notes, write_value_notes
 from y10c.backend.protos import attribute_proto, tensor_proto, type_proto
 from y10c.errors import OutputError
+from y10c.ir.collector import collector_paused
 from y10c.ir.graph import Graph
 from y10c.ir.layouts import KEY as LAYOUTS
 from y10c.ir.layouts import table_of, values_with_layout
@@ -120,6 +121,10 @@ class _Exporter:
         self.namer = Namer(graph)
 
     def model(self, metadata: Mapping[str, str]) -> onnx.ModelProto:
+        with collector_paused():
+            return self._model(metadata)
+
+    def _model(self, metadata: Mapping[str, str]) -> onnx.ModelProto:
         info = self.graph.info
         model = onnx.ModelProto(
             ir_version=self.ir_version(),

@@ -19,6 +19,7 @@ from y10c.frontend.shapes import inferred_graph, nested_graphs, set_input_shapes
 from y10c.frontend.sparse import constant_tensor, dense
 from y10c.frontend.upgrade import upgrade
 from y10c.ir.attrs import Attrs
+from y10c.ir.collector import collector_paused
 from y10c.ir.graph import Graph, ModelInfo
 from y10c.ir.layouts import KEY as LAYOUTS
 from y10c.ir.layouts import apply_table
@@ -57,7 +58,8 @@ def load(
     importer = _Importer(proto, path, freeze)
     if freeze:
         _warn_of_frozen(proto, importer.where)
-    return importer.run()
+    with collector_paused():
+        return importer.run()
 
 
 def _warn_of_frozen(proto: onnx.ModelProto, where: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from y10c.errors import PipelineError, VerifyError
+from y10c.ir.collector import collector_paused
 from y10c.ir.graph import Graph
 from y10c.ir.value import Op
 from y10c.ir.verify import verify
@@ -94,7 +95,8 @@ def run_passes(
         check_order([each], context.facts)
         for one in instruments:
             one.before(each, graph)
-        runs.append(_run(graph, each, context, verify_each=verify_each))
+        with collector_paused():
+            runs.append(_run(graph, each, context, verify_each=verify_each))
         for one in instruments:
             one.after(each, graph, runs[-1])
     return runs
