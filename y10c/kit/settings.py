@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from y10c.config.keys import CALIBRATION, COMPILER, MARCHES
@@ -26,6 +26,7 @@ def kit_values(
     wide: Mapping[str, Mapping[str, str]],
     remove: Sequence[str],
     config: Config | None,
+    nodes: Collection[str] = (),
 ) -> Values:
     """The values of a kit's config by group and key.
 
@@ -36,6 +37,7 @@ def kit_values(
         wide: Keys of `node_info` for the nodes that run in 16 bits.
         remove: Nodes whose Dequantize is removed where the user named none.
         config: The user's own config.
+        nodes: The nodes of the float model; what else the user names is left out. Empty for all.
 
     Raises:
         UsageError: The closed toolchain does not know the march.
@@ -48,7 +50,7 @@ def kit_values(
         "march": march,
         "working_dir": "./hb_output",
         "output_model_file_prefix": prefix,
-        **_removed(remove, config),
+        **_removed(remove, config, nodes),
     }
     if wide:
         model["node_info"] = {node: dict(keys) for node, keys in wide.items()}
@@ -60,13 +62,13 @@ def kit_values(
     }
 
 
-def _removed(remove: Sequence[str], config: Config | None) -> dict[str, Any]:
-    own = {
-        key: ";".join(names)
-        for key in ("remove_node_type", "remove_node_name")
-        if config is not None and (names := config.names(f"model_parameters.{key}"))
-    }
-    return own or ({"remove_node_name": ";".join(remove)} if remove else {})
+def _removed(remove: Sequence[str], config: Config | None, nodes: Collection[str]) -> dict[str, Any]:
+    types, names = "model_parameters.remove_node_type", "model_parameters.remove_node_name"
+    if config is None or not (config.names(types) or config.names(names)):
+        return {"remove_node_name": ";".join(remove)} if remove else {}
+    known = [name for name in config.names(names) if not nodes or name in nodes]
+    own = {"remove_node_type": config.names(types), "remove_node_name": known}
+    return {key: ";".join(words) for key, words in own.items() if words}
 
 
 def _inputs(inputs: Sequence[InputConfig], config: Config | None) -> dict[str, Any]:

@@ -72,7 +72,8 @@ def write_kit(result: Result, output: Path, prefix: str, config: Config | None =
     said = activations(quantized)
     raw = result.head if result.head is not None and result.head.mode == "raw" else None
     boxes = _box_convolutions(list(graph.ops), raw, graph.outputs)
-    values = kit_values(result.march, prefix, inputs, said.wide, boxes, config)
+    nodes = {op.location for op in graph.ops}
+    values = kit_values(result.march, prefix, inputs, said.wide, boxes, config, nodes)
     unsaid = _unsaid(said, result)
     difference = _difference(result)
     with atomic.folder(output) as folder:
