@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 import y10c
 from y10c.calib.pixels import Pixels, pixels_of
@@ -17,6 +18,7 @@ from y10c.calib.session import ExposedSession
 from y10c.cli.main import main
 from y10c.config.load import parse_config
 from y10c.detect.decode import decode
+from y10c.detect.detector import Detector
 from y10c.frontend.importer import load
 from y10c.ir import DType, Graph
 from y10c.pipeline.config import quant_options
@@ -199,6 +201,9 @@ def test_the_runtime_form_of_a_detector_detects_alike(folder: Path, tmp_path: Pa
     y, uv = rgb_to_nv12(rgb)
     found = runs(model, {"images_y": y, "images_uv": uv})
     assert found["box8"].dtype == np.int32
+    seen = Detector(tmp_path / "n_deploy_model.onnx", head, score=0.0)(Image.fromarray(rgb))
+    assert len(seen) == len(decode(found, head, score=0.0))
+    np.testing.assert_allclose(seen.scores, decode(found, head, score=0.0).scores)
     told = {entry.key: entry.value for entry in model.metadata_props}
     assert pixels_of(told) == (Pixels("images", "nv12"),)
     log = (tmp_path / "y10c_compile.log").read_text()

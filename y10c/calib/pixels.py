@@ -30,11 +30,16 @@ class Pixels:
     kind: str
     video: bool = False
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of what is fed."""
+        return (f"{self.name}_y", f"{self.name}_uv") if self.kind == "nv12" else (self.name,)
+
     def feeds(self, rgb: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """What feeds a batch of one with a picture, uint8 [H, W, 3] RGB."""
         if self.kind == "nv12":
             y, uv = rgb_to_nv12(rgb, self.video)
-            return {f"{self.name}_y": y, f"{self.name}_uv": uv}
+            return dict(zip(self.names, (y, uv), strict=True))
         yuv = rgb_to_yuv(self.video)(rgb.astype(np.float64)) if self.kind in ("yuv444", "gray") else rgb
         if self.kind == "gray":
             return {self.name: to_pixels(yuv[None, None, ..., 0])}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from y10c.calib.pixels import Pixels, pixels_of
 from y10c.calib.preprocess import Preprocess
 from y10c.detect.decode import Detections, decode
 from y10c.detect.head_info import HeadInfo
@@ -53,7 +55,7 @@ class Detector:
         except Exception as error:  # onnxruntime's errors have no common base that it exports
             where = None if isinstance(self.model, bytes) else str(self.model)
             raise ModelError(f"onnxruntime refuses the model: {error}", where=where) from error
-        self._feeder = _Feeder.of(self._session, self.info, self.preprocess)
+        self._feeder = _feeder_of(self._session, self.metadata, self.info, self.preprocess)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -69,6 +71,31 @@ class Detector:
         outputs = {name: value[:1] for name, value in zip(names, made, strict=True)}
         found = decode(outputs, self.info, score=self.score, iou=self.iou)
         return unboxed(found, ImageOps.exif_transpose(image).size, self.info.input_size)
+
+
+def _feeder_of(
+    session: Any, metadata: Mapping[str, str], info: HeadInfo, preprocess: Preprocess
+) -> Callable[[Image], dict[str, Any]]:
+    """What makes the inputs of a model from a picture."""
+    inputs = session.get_inputs()
+    pixels = pixels_of(metadata)
+    if len(pixels) == 1 and set(pixels[0].names) == {one.name for one in inputs}:
+        return _PixelFeeder(pixels[0], info.input_size, inputs[0].shape[0], preprocess)
+    return _Feeder.of(session, info, preprocess)
+
+
+@dataclass(frozen=True)
+class _PixelFeeder:
+    """Feeds a runtime form, which says itself which pixels it takes (see `y10c.calib.pixels`)."""
+
+    pixels: Pixels
+    size: tuple[int, int]
+    batch: int
+    preprocess: Preprocess
+
+    def __call__(self, image: Image) -> dict[str, Any]:
+        rgb = replace(self.preprocess, order="RGB").canvas(image, (1, 3, *self.size))
+        return {n: np.repeat(a, self.batch, axis=0) for n, a in self.pixels.feeds(rgb).items()}
 
 
 @dataclass(frozen=True)
