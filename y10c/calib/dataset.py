@@ -172,6 +172,7 @@ def open_dataset(
     preprocess: Preprocess | None = None,
     limit: int | None = None,
     strict: bool = False,
+    whole: bool = False,
 ) -> Dataset:
     """Open a folder of images and npy tensors, or one npy file; nothing is decoded yet.
 
@@ -182,13 +183,14 @@ def open_dataset(
         preprocess: For images; npy tensors are taken as they are. Also says which values to expect.
         limit: Take so many samples, spread evenly over the data.
         strict: Whether the preprocessing is declared, so that values it never gives are an error.
+        whole: A sample has all extents of the input; by default the first is a batch, and a sample one of it.
 
     Raises:
         DataError: Nothing there or nothing readable (Y3101); images or tensors that do not fit the input
             (Y3102).
         ModelError: A dimension other than the batch is not known (Y3004).
     """
-    shape = fixed_shape(input_shape)
+    shape = tuple(int(d) for d in input_shape if d is not None) if whole else fixed_shape(input_shape)
     wanted = np.dtype(dtype)
     preprocess = preprocess or Preprocess()
     sources: list[Source] = []

@@ -47,17 +47,19 @@ def generated_feeds(inputs: Mapping[str, TensorType]) -> Feeds:
 
 
 def open_feeds(inputs: Mapping[str, TensorType], path: Path) -> Feeds:
-    """The samples of a folder or npy file for a network with one input.
+    """The samples of a folder or npy file; for several inputs see `y10c.calib.several`.
 
     Raises:
-        DataError: See `open_dataset`.
-        ModelError: The network has several inputs.
+        DataError: See `open_dataset` and `open_several`.
+        ModelError: The network has no input.
     """
-    if len(inputs) != 1:
+    if not inputs:
         raise ModelError(
-            f"the model has {len(inputs)} inputs, and calibration data can feed one",
-            code="Y3003",
-            help="compile without --calibration, or make the other inputs constants",
+            "the model has no input to calibrate with", code="Y3003", help="compile without --calibration"
         )
+    if len(inputs) > 1:
+        from y10c.calib.several import open_several
+
+        return Feeds(open_several(inputs, path))
     ((name, kind),) = inputs.items()
     return Feeds({name: open_dataset(path, input_shape=kind.static_shape, dtype=kind.dtype.numpy)})

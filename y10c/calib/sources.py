@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,11 +84,15 @@ class TensorSource:
         Raises:
             DataError: NaN or Inf (Y3103).
         """
-        whole = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        whole = self._whole()
         part = whole if self.row is None else whole[self.row]
         array = np.ascontiguousarray(np.array(part)).reshape(self.shape)
         self._require_finite(array)
         return array, note(array, bool(array.min() == array.max()), array)
+
+    def _whole(self) -> NDArray[Any]:
+        whole: NDArray[Any] = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        return whole
 
     def _require_finite(self, array: NDArray[Any]) -> None:
         bad = np.argwhere(~np.isfinite(array))
@@ -99,6 +105,18 @@ class TensorSource:
                 where=str(self.path),
                 help="find its cause, or leave the sample out: one such value ruins every range",
             )
+
+
+@dataclass(frozen=True)
+class ArchiveSource(TensorSource):
+    """One sample of an array of an npz archive, which is unpacked at each look."""
+
+    key: str = ""
+
+    def _whole(self) -> NDArray[Any]:
+        with np.load(self.path, allow_pickle=False) as archive:
+            whole: NDArray[Any] = archive[self.key]
+        return whole
 
 
 def image_source(
@@ -136,6 +154,37 @@ def tensor_sources(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> 
         raise Undecodable(f"the npy file cannot be read ({_reason(error)})") from error
     if not isinstance(array, np.ndarray):
         raise Undecodable("the file is an npz archive, not one npy tensor")
+    return [TensorSource(path, row, shape) for row in _rows(array, path, shape, dtype)]
+
+
+def archive_sources(
+    path: Path, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> list[ArchiveSource]:
+    """The samples of one array of an npz archive, as `tensor_sources`.
+
+    Raises:
+        Undecodable: Not an npz archive.
+        DataError: It has no such array (Y3101), or one of a wrong shape or type (Y3102).
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            known, array = list(archive), archive.get(key)
+    except (OSError, ValueError, EOFError, BadZipFile, AttributeError, TypeError) as error:
+        raise Undecodable(f"the npz archive cannot be read ({_reason(error)})") from error
+    if array is None:
+        raise DataError(
+            f"the archive has no array {key!r}",
+            code="Y3101",
+            where=str(path),
+            help=f"it has {', '.join(known) or 'none'}: name the arrays as the inputs",
+        )
+    return [ArchiveSource(path, row, shape, key) for row in _rows(array, path, shape, dtype)]
+
+
+def _rows(
+    array: NDArray[Any], path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Sequence[int | None]:
+    """Which rows are samples; one None where the array is a sample itself."""
     if array.dtype != dtype:
         raise DataError(
             f"the tensor is {array.dtype}, the input is {dtype}",
@@ -143,12 +192,11 @@ def tensor_sources(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> 
             where=str(path),
             help=f"save it as {dtype}, preprocessed as the network wants it",
         )
-    if array.shape in (shape, shape[1:]):
-        return [TensorSource(path, None, shape)]
-    if array.shape[1:] == shape[1:] and array.shape[0]:
-        return [TensorSource(path, row, shape) for row in range(array.shape[0])]
-    if array.shape[1:] == shape:
-        return [TensorSource(path, row, shape) for row in range(array.shape[0])]
+    one = shape[:1] == (1,)
+    if array.shape == shape or (one and array.shape == shape[1:]):
+        return [None]
+    if array.shape[1:] == shape or (one and array.shape[1:] == shape[1:] and array.shape[0]):
+        return range(array.shape[0])
     raise DataError(
         f"the tensor is {_times(array.shape)}, the input is {_times(shape)}",
         code="Y3102",
