@@ -26,7 +26,7 @@ def compile(
     target: Annotated[str, typer.Option("--target", "-t", help="j6 or ort.")] = "j6",
     march: Annotated[str | None, typer.Option(help="Chip of the target's family, such as nash-e.")] = None,
     calibration: Annotated[
-        Path | None, typer.Option(help="Folder of images or .npy tensors, or one .npy file.")
+        Path | None, typer.Option(help="Folder of images, .npy or .npz files, or of one for each input.")
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", "-c", help="YAML in the vendor's form.")] = None,
     output: Annotated[
