@@ -124,9 +124,11 @@ def drop_expand(rw: Rewriter, m: Any) -> Any:
     """Drop an Expand whose reader broadcasts anyway."""
     expanded = m.expand.result
     operands = [m.x if v is expanded else v for v in m.reader.op.operands]
-    shape = dims(m.root.results[0])
+    shape = dims(m.root.results[0]) or (None,)
     made = rw.op[m.reader.op.name](*operands, **m.reader.attrs)
-    return made if shape is not None and dims(made) == shape else decline("nothing else has the full shape")
+    if None in shape or dims(made) != shape:
+        return decline("nothing else has the full shape")
+    return made
 
 
 @rule(match=op.Neg(op.Neg(x)))

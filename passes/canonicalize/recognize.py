@@ -31,7 +31,7 @@ ramp = op.Clip(op.Add(x, 3.0), 0.0, 6.0)
 
 def keeps_type(m: Any) -> bool:
     """A constant raises the rank, or the type is not known."""
-    return m.x.type is not None and m.x.type == m.root.results[0].type
+    return None not in (dims(m.x) or (None,)) and m.x.type == m.root.results[0].type
 
 
 def is_number(constant: Any, number: float) -> bool:

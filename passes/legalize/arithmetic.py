@@ -25,7 +25,8 @@ def neg_to_mul(rw: Rewriter, m: Any) -> Any:
 @rule(match=any_of(op.Min(x, HIGH), op.Min(HIGH, x)))
 def min_to_clip(rw: Rewriter, m: Any) -> Any:
     """The minimum with a number is a Clip from above."""
-    if not is_float(m.x) or m.root.results[0].type != m.x.type:
+    shapes = [v.tensor_type.static_shape for v in (m.x, m.root.results[0])]
+    if not is_float(m.x) or shapes[0] != shapes[1]:
         return decline("it is of integers, or the number raises the rank")
     return rw.op.Clip(m.x, None, rw.const(m.HIGH.reshape(())))
 

@@ -134,6 +134,10 @@ _SUB_BYTE = {DType.u4: 4, DType.i4: 4, DType.f4e2m1: 4, DType.u2: 2, DType.i2: 2
 _FLOATS = frozenset(d for d in DType if d.name[0] == "f" or d is DType.bf16)
 
 
+class NotKnown(ValueError):
+    """A type or an extent that the code asks for is not known; a rule that asks does not fire there."""
+
+
 @dataclass(frozen=True)
 class QuantParams:
     """How integers stand for reals: `real = (integer - zero_point) * scale`.
@@ -215,10 +219,10 @@ class TensorType:
         """The shape as numbers.
 
         Raises:
-            ValueError: An extent is symbolic or unknown.
+            NotKnown: An extent is symbolic or unknown.
         """
         if self.shape is None or not self.is_static:
-            raise ValueError(f"the shape of {self} is not static")
+            raise NotKnown(f"the shape of {self} is not static")
         return tuple(d for d in self.shape if isinstance(d, int))
 
     @cached_property

@@ -10,7 +10,7 @@ import numpy as np
 from y10c.ir.attrs import Attrs
 from y10c.ir.notes import NO_NOTES, Notes
 from y10c.ir.tensor import Array, Tensor
-from y10c.ir.types import TensorType, Type
+from y10c.ir.types import NotKnown, TensorType, Type
 
 if TYPE_CHECKING:
     from y10c.ir.graph import Graph
@@ -97,10 +97,10 @@ class Value:
         """The type, known to be a dense tensor's.
 
         Raises:
-            ValueError: The type is unknown or of another kind.
+            NotKnown: The type is unknown or of another kind.
         """
         if not isinstance(self.type, TensorType):
-            raise ValueError(f"{self} is not known to be a tensor")
+            raise NotKnown(f"{self} is not known to be a tensor")
         return self.type
 
     @property

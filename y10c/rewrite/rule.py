@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from y10c.ir.types import NotKnown
 from y10c.ir.value import Op, Value
 from y10c.rewrite.match import Attempt, Match, match_op
 from y10c.rewrite.pattern import AnyOf, AnyOp, OpPattern, Pattern
@@ -63,10 +64,11 @@ class Rule:
         if found is None:
             return None
         for condition in self.where:
-            if not condition(found):
+            problem = _problem(condition, found)
+            if problem is not None:
                 if attempt is not None:
                     attempt.steps += 1
-                    attempt.fail(reason_of(condition), op)
+                    attempt.fail(problem, op)
                 return None
         return found
 
@@ -82,7 +84,7 @@ class Rule:
         try:
             with rewriter.transaction(), rewriter.before(op):
                 self._replace(rewriter, op, self.build(rewriter, found))
-        except _TurnedDown as turned:
+        except (_TurnedDown, NotKnown) as turned:
             if attempt is not None:
                 attempt.steps += 1
                 attempt.fail(str(turned), op)
@@ -93,8 +95,20 @@ class Rule:
         if built is None or isinstance(built, Declined):
             raise _TurnedDown(built.reason if built is not None else "the rule's code declined")
         new = [built] if isinstance(built, Value) else list(built)
+        left = op.results[len(new) :]
+        if any(result.uses for result in left):
+            raise _TurnedDown(f"result {len(new)} is read too")
+        new += [None] * len(left)
         _locate(new, op)
         rewriter.replace(op, new)
+
+
+def _problem(condition: Callable[[Any], bool], found: Match) -> str | None:
+    """Why a condition does not hold, or None."""
+    try:
+        return None if condition(found) else reason_of(condition)
+    except NotKnown as unknown:
+        return str(unknown)
 
 
 class _TurnedDown(Exception):  # control flow, not an error
@@ -119,7 +133,8 @@ def rule(
     """Make a rule of a function `build(rw, m)` that gives the replacement of the root's results.
 
     The function reads the match `m`, makes ops with `rw.op.Name(...)` and constants with `rw.const(...)`,
-    and returns one value a result of the root, or `decline(reason)`.
+    and returns one value a result of the root (further ones may then not be read), or `decline(reason)`.
+    Where it asks for a type or an extent that is not known (`NotKnown`), the rule does not fire.
     """
     conditions = (where,) if callable(where) else tuple(where)
 

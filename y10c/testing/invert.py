@@ -42,6 +42,9 @@ ALIGNED = frozenset({"Concat", "Where", "Max", "Min", "Sum", "Mean"})
 """Ops whose operands have related shapes, beside the elementwise ones."""
 
 
+WINDOWED = frozenset({"Conv", "ConvTranspose"})
+
+
 class CannotDraw(Exception):
     """The pattern holds an op that declares no sampler, so no example of it can be drawn."""
 
@@ -139,7 +142,7 @@ class Inverter:
             self.forms.add(name)
         parts = self._ordered(name, pattern)
         children = self._children(name, parts)
-        fixed = {**self._hinted_attrs(name), **self._fixed_attrs(pattern)}
+        fixed = {**self._alike(name), **self._hinted_attrs(name), **self._fixed_attrs(pattern)}
         slots = tuple(self._slot(p, c) for p, c in zip(parts, children, strict=True))
         instance = self._instance(name, Request(slots, fixed, wish, self.results[key], exact=True))
         op = self._insert(name, instance, self._operands(parts, children, instance))
@@ -181,6 +184,20 @@ class Inverter:
             elif wanted.name in self.attrs:
                 fixed[name] = self.attrs[wanted.name]
         return fixed
+
+    def _alike(self, name: str) -> dict[str, Any]:
+        """The attributes of another op of that name: rules that merge two ask for equal ones."""
+        others = [op for op in self.made.values() if op.name == name]
+        if not others or not self.draw.boolean("alike"):
+            return {}
+        alike = dict(others[-1].attrs)
+        weights = others[-1].operand(1)
+        if name in WINDOWED and weights is not None:
+            alike["kernel_shape"] = weights.tensor_type.static_shape[2:]
+            if self.draw.boolean("other window"):
+                del alike["kernel_shape"]
+                alike.pop("pads", None)
+        return alike
 
     def _hinted_attrs(self, name: str) -> dict[str, Any]:
         spec = get_spec(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -105,18 +104,18 @@ def structure_problem(before: Graph, after: Graph) -> Problem | None:
 
 
 def cost_problem(before: Graph, after: Graph) -> Problem | None:
-    """More multiplications than before: a value that others read too is computed twice, or a product grew.
+    """More multiplications than before, by more ops or by fewer: one is computed twice, or a merged one grew.
 
-    One op cut into several that do its work together is no problem. Where extents are open, ops count.
+    One op cut into several that do its work together is no problem, nor one that takes another form at a
+    price. Where extents are open nothing is said.
     """
     work, more = known_macs(before), known_macs(after)
-    if work is not None and more is not None:
-        grown = f"{work} multiplications of convolutions and matrix products became {more}"
-        return Problem("cost", grown) if more > work else None
-    old, new = (Counter(op.name for op in g.walk() if op.name in HEAVY) for g in (before, after))
-    if new.total() <= old.total():
+    old, new = (sum(op.name in HEAVY for op in g.walk()) for g in (before, after))
+    if work is None or more is None or more <= work or old == new:
         return None
-    return Problem("cost", f"{old.total()} convolutions and matrix products became {new.total()}")
+    return Problem(
+        "cost", f"{work} multiplications of {old} convolutions and products became {more} of {new}"
+    )
 
 
 def constant_problem(before: Graph, after: Graph) -> Problem | None:
