@@ -91,7 +91,7 @@ def collect_channels(
         model: A ModelProto, its bytes, or a path.
         axes: Tensor name -> axis of its channels.
         dataset: For the only input; or one an input by its name.
-        threads: Images in flight; None takes the number of cores, 4 at most.
+        threads: Images in flight; None as in `collect`.
 
     Raises:
         DataError: NaN or Inf in the data or in a tensor (Y3103), or no sample decodes (Y3101).

@@ -32,7 +32,8 @@ R = TypeVar("R")
 Notes = tuple[dict[str, Note], dict[str, str]]
 
 _MOST_THREADS = 4
-"""By default; each further image in flight costs its activations."""
+_MOST_BYTES = 450_000_000
+"""Of observed tensors in flight by default: with what onnxruntime keeps beside them, below 1 GB in all."""
 
 _TASKS_PER_WORKER = 8
 
@@ -53,7 +54,8 @@ def collect(
         model: A ModelProto, its bytes, or a path.
         tensors: Names of node outputs or network inputs; any numeric type, counted as float32.
         dataset: For the only input; or one an input by its name, of equal lengths.
-        threads: Images in flight in this process; None takes the number of cores, 4 at most.
+        threads: Images in flight in this process; None takes as many as there are cores, 4 at most, and
+            fewer where their activations would take too much memory.
         workers: Processes to spread the images over, instead of threads, where above 1.
         progress: Told of every image done.
         allow_nonfinite: Count NaN and Inf apart instead of raising.
@@ -74,8 +76,8 @@ def collect(
     if workers > 1:
         parts = _in_processes(exposed, names, data, workers, report)
     else:
-        in_flight = threads or min(_MOST_THREADS, os.cpu_count() or 1)
-        parts = _in_threads(ExposedSession(exposed, names), names, data, in_flight, report)
+        session = ExposedSession(exposed, names)
+        parts = _in_threads(session, names, data, threads or _in_flight(session), report)
     data.finish()
     whole = {name: Sketch.merged(part[name] for part in parts) for name in names}
     if not allow_nonfinite:
@@ -131,7 +133,7 @@ def mapped(
         tensors: Names of node outputs or network inputs.
         work: Called with (index of the sample, tensor -> array) in one of the threads; it must not keep the
             arrays, which are views of onnxruntime's memory.
-        threads: Samples in flight; None takes the number of cores, 4 at most.
+        threads: Samples in flight; None as in `collect`.
 
     Raises:
         DataError: See `Dataset.samples`.
@@ -145,7 +147,7 @@ def mapped(
         feeds, _ = data.feeds(index)
         return [] if feeds is None else [work(index, session.run(feeds))]
 
-    in_flight = threads or min(_MOST_THREADS, os.cpu_count() or 1)
+    in_flight = threads or _in_flight(session)
     pending: deque[Future[list[R]]] = deque()
     pool = ThreadPoolExecutor(in_flight, thread_name_prefix="y10c-run")
     try:
@@ -193,6 +195,12 @@ class _Feeder:
         """Raise DataError where no sample was left."""
         for one in self.datasets.values():
             one.require_some()
+
+
+def _in_flight(session: ExposedSession) -> int:
+    """How many samples run at a time by default."""
+    fit = _MOST_BYTES // max(session.bytes, 1)
+    return max(1, min(_MOST_THREADS, os.cpu_count() or 1, fit))
 
 
 def _observe(

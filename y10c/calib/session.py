@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -46,6 +47,8 @@ class ExposedSession:
             ) from error
         self.input_names = [one.name for one in self._session.get_inputs()]
         self._batches = {one.name: one.shape[0] for one in self._session.get_inputs() if one.shape}
+        self.bytes = sum(_float_bytes(one.shape) for one in self._session.get_outputs())
+        """Of the tensors of one run, as far as their extents are known."""
         self._fed = [name for name in tensors if name in self.input_names]
         self._computed = [name for name in tensors if name not in self.input_names]
 
@@ -78,6 +81,11 @@ class ExposedSession:
         if isinstance(batch, int) and batch > 1 and array.shape[0] == 1:
             return array.repeat(batch, axis=0)
         return array
+
+
+def _float_bytes(shape: Sequence[int | str | None]) -> int:
+    """Bytes of float32 of a shape; an open extent counts as 1."""
+    return 4 * math.prod(extent for extent in shape if isinstance(extent, int))
 
 
 def exposed_model(model: Any, tensors: Sequence[str]) -> bytes:

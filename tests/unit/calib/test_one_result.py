@@ -146,3 +146,20 @@ def test_ranges_of_other_tensors_do_not_merge() -> None:
     one, other = (ChannelRanges.of(np.zeros((count, 2)), 0) for count in (2, 3))
     with pytest.raises(DataError, match="one tensor"):
         ChannelRanges.merged([one, other])
+
+
+def test_images_in_flight_are_bounded_by_their_memory(
+    model: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine of many cores, four images of a large network would take more than a gigabyte."""
+    from y10c.calib import collect as module
+    from y10c.calib.session import ExposedSession
+
+    session = ExposedSession(model, ["c", "s", "m"])
+    assert session.bytes == 3 * 4 * 8 * 10 * 10
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 64)
+    assert module._in_flight(session) == 4
+    monkeypatch.setattr(module, "_MOST_BYTES", 2 * session.bytes + 1)
+    assert module._in_flight(session) == 2
+    monkeypatch.setattr(module, "_MOST_BYTES", 1)
+    assert module._in_flight(session) == 1
