@@ -51,8 +51,10 @@ CASES: dict[str, tuple[str, str, str]] = {
     "drop-double-negation": ("{ a = Neg(x) b = Neg(a) y = Relu(b) }", "Relu", ""),
     "drop-double-relu": ("{ a = Relu(x) y = Relu(a) }", "Relu", ""),
     "merge-clips": (
-        "<float l = {-1}, float h = {6}, float k = {0}, float i = {9}> { a = Clip(x, l, h) y = Clip(a, k, i)
-        }", "Clip", "",
+        "<float l = {-1}, float h = {6}, float k = {0}, float i = {9}> { a = Clip(x, l, h) y ="
+        " Clip(a, k, i) }",
+        "Clip",
+        "",
     ),
     "fold-constants": (f"<{C}> {{ a = Neg(c) y = Mul(x, a) }}", "Mul", ""),
     "fold-shape": ("{ s = Shape(x) y = Reshape(x, s) }", "Reshape", ""),
@@ -175,7 +177,8 @@ CASES: dict[str, tuple[str, str, str]] = {
         "",
     ),
     "merge-slices": (
-        "<int64[1] f = {1}, int64[1] t = {4}, int64[1] a = {3}> { b = Slice(x, f, t, a) y = Slice(b, f, t, a) }",
+        "<int64[1] f = {1}, int64[1] t = {4}, int64[1] a = {3}> { b = Slice(x, f, t, a) y ="
+        " Slice(b, f, t, a) }",
         "Slice",
         "",
     ),
@@ -261,14 +264,16 @@ CASES: dict[str, tuple[str, str, str]] = {
         "",
     ),
     "recognize-layernorm": (
-        "<int64[1] a = {-1}, float two = {2}, float e = {0.001}, float[4] g = {1,2,3,4}, float[4] b = {4,3,2,1}>"
+        "<int64[1] a = {-1}, float two = {2}, float e = {0.001}, float[4] g = {1,2,3,4},"
+        " float[4] b = {4,3,2,1}>"
         " { m = ReduceMean(x, a) d = Sub(x, m) q = Pow(d, two) v = ReduceMean(q, a) k = Add(v, e) r = Sqrt(k)"
         " n = Div(d, r) s = Mul(n, g) y = Add(s, b) }",
         "LayerNormalization",
         "",
     ),
     "recognize-softmax": (
-        "<int64[1] a = {3}> { m = ReduceMax(x, a) d = Sub(x, m) e = Exp(d) s = ReduceSum(e, a) y = Div(e, s) }",
+        "<int64[1] a = {3}> { m = ReduceMax(x, a) d = Sub(x, m) e = Exp(d) s = ReduceSum(e, a)"
+        " y = Div(e, s) }",
         "Softmax",
         "",
     ),
