@@ -142,8 +142,18 @@ def test_output_nodes_end_the_model(folder: Path) -> None:
 
 
 def test_names_that_fit_nothing_are_told(folder: Path) -> None:
-    result = compiled(folder, model='node_info: "no_such_node:int16"')
-    assert any("no_such_node names no node" in w.message for w in result.warnings)
+    messages = [
+        w.message for w in compiled(folder, model='node_info: "no_such_node:int16;conv3:int16"').warnings
+    ]
+    assert any("no_such_node names no node" in message for message in messages)
+    assert any("no effect on tensors that pass between no two integer ops: y" in m for m in messages)
+
+
+def test_all_nodes_of_16_bits_are_no_reason_to_warn(folder: Path) -> None:
+    result = compiled(folder, calibration="optimization: set_all_nodes_int16")
+    graph = load(result.model)
+    assert {type_behind(graph, name) for name in ("relu0", "mul1", "mul2")} == {DType.i16}
+    assert not any("no effect on tensors" in w.message for w in result.warnings)
 
 
 @pytest.mark.parametrize(

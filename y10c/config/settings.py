@@ -118,6 +118,8 @@ class Config:
     @property
     def skips_calibration(self) -> bool:
         """Whether calibration takes generated data, as asked or for want of any."""
+        if self.settings["calibration_parameters.cal_data_dir"].origin.startswith("--"):
+            return False
         return self["calibration_parameters.calibration_type"] == "skip" or not self.folders
 
     @property

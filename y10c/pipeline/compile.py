@@ -35,7 +35,7 @@ from y10c.pipeline.nodes import Models, compare_nodes
 from y10c.pipeline.outputs import write_outputs
 from y10c.pipeline.result import Result
 from y10c.pipeline.target import create_target
-from y10c.pipeline.wishes import known_types, node_types
+from y10c.pipeline.wishes import node_types
 from y10c.quant.options import QuantOptions
 from y10c.quant.plan import QuantPlan, Tail, plan_quantization
 from y10c.quant.scheme import QuantScheme
@@ -245,7 +245,7 @@ class _Compilation:
         quant = self.options.quant
         tail = self.context.tables.get(Tail, Tail())
         plan = plan_quantization(self.graph, self.context.tables[QuantScheme], tail)
-        types = {**known_types(node_types(config, self.graph), plan), **quant.node_types}
+        types = {**node_types(config, self.graph).known(plan), **quant.node_types}
         self.options = replace(self.options, quant=replace(quant, node_types=types))
 
     def _deployed(self) -> Deployed | None:

@@ -20,7 +20,7 @@ from y10c.deploy.plan import DeployPlan
 from y10c.diagnostics import warn
 from y10c.errors import UsageError
 from y10c.ir.graph import Graph
-from y10c.ir.types import TensorType
+from y10c.ir.types import DType, TensorType
 from y10c.quant.options import QuantOptions
 
 CONFIG_TARGET = "j6"
@@ -156,7 +156,8 @@ def open_config_feeds(config: Config, inputs: Mapping[str, TensorType]) -> Feeds
     """The calibration data of every input, or generated data where the config skips calibration.
 
     Raises:
-        DataError: See `open_dataset`; or the inputs have different numbers of samples.
+        DataError: See `open_dataset`; or the data is not in the declared range.
+        UsageError: The config gives an input no data.
     """
     said = named_inputs(config, list(inputs))
     if config.skips_calibration:
@@ -168,8 +169,13 @@ def open_config_feeds(config: Config, inputs: Mapping[str, TensorType]) -> Feeds
         return generated_feeds(inputs)
     feeds = Feeds()
     for name, kind in inputs.items():
-        one = said[name]
-        assert one.data is not None
+        one = said.get(name)
+        if one is None or one.data is None:
+            raise UsageError(
+                f"the config gives no calibration data for input {name!r}",
+                where=str(config.place(CAL_DATA)),
+                help="input_name and cal_data_dir name every input in the same order",
+            )
         feeds[name] = open_dataset(
             one.data,
             input_shape=kind.static_shape,
@@ -243,7 +249,11 @@ def deploy_plan(config: Config | None, graph: Graph) -> DeployPlan:
     """
     if config is not None:
         return DeployPlan.of(config, named_inputs(config, [value.name for value in graph.inputs]))
-    layouts = {value.name: _is_image(value.tensor_type.shape or ()) for value in graph.inputs}
+    layouts = {
+        value.name: _is_image(value.tensor_type.shape or ())
+        for value in graph.inputs
+        if value.tensor_type.dtype is DType.f32
+    }
     return DeployPlan(
         {
             name: InputConfig(name, "nv12", "rgb", layout, scale=(1 / 255,))

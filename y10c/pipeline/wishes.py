@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from y10c.config.kinds import Name
 from y10c.config.nodes import NodeWish
@@ -19,7 +20,33 @@ WIDTHS = {"int8": 0, "int16": 1, "float32": 2}
 """Types of nodes, the more precise the higher."""
 
 
-def node_types(config: Config, graph: Graph) -> dict[str, str]:
+@dataclass(frozen=True)
+class Wanted:
+    """What a config wants.
+
+    Args:
+        types: By tensor, and `float32` by node.
+        named: Tensors whose node the user named, and did not just mean by its kind.
+    """
+
+    types: dict[str, str] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
+
+    def known(self, plan: QuantPlan) -> dict[str, str]:
+        """The types that mean something: of tensors that are quantized, and of float nodes.
+
+        Warns of named tensors that are wanted with 16 bits and pass between no two integer ops.
+        """
+        tensors = {name for edge in plan.edges for name in (edge.value.name, *edge.value.lineage)}
+        known = {name: kind for name, kind in self.types.items() if kind == "float32" or name in tensors}
+        lost = sorted(n for n in self.named - set(known) if self.types.get(n) == "int16")
+        if lost:
+            where = ", ".join(lost)
+            warn("Y5007", f"16 bits have no effect on tensors that pass between no two integer ops: {where}")
+        return known
+
+
+def node_types(config: Config, graph: Graph) -> Wanted:
     """The type of each tensor for which the config wants one, and the nodes that it keeps float.
 
     `node_info` wins over `quant_config`, that over `run_on_cpu` and `run_on_bpu`, those over
@@ -30,20 +57,23 @@ def node_types(config: Config, graph: Graph) -> dict[str, str]:
         graph: The optimized graph; its values get the names that they have in the file.
     """
     name_values(graph)
-    types: dict[str, str] = {}
+    wanted = Wanted()
     used: set[str] = set()
     for op in graph.ops:
-        wish = _wish(config, graph, op, used)
+        before = len(used)
+        wish = _wish(config, op, used)
         for name, kind in _types_of(op, wish) if wish is not None else ():
-            types[name] = max(kind, types.get(name, "int8"), key=WIDTHS.__getitem__)
+            wanted.types[name] = max(kind, wanted.types.get(name, "int8"), key=WIDTHS.__getitem__)
+            if len(used) > before:
+                wanted.named.add(name)
     _tell_unused(config, used)
-    return types
+    return wanted
 
 
 def _types_of(op: Op, wish: NodeWish) -> Iterator[tuple[str, str]]:
     said = [kind for kind in (wish.output, *wish.inputs.values()) if kind]
     if wish.on == "CPU" or any(kind.startswith("float") for kind in said):
-        yield op.location, "float32"
+        yield from [(op.location, "float32")] if op.location else []
         return
     if wish.output:
         yield from ((result.name, wish.output) for result in op.results)
@@ -53,21 +83,7 @@ def _types_of(op: Op, wish: NodeWish) -> Iterator[tuple[str, str]]:
             yield value.name, kind
 
 
-def known_types(types: Mapping[str, str], plan: QuantPlan) -> dict[str, str]:
-    """Those of some types that mean something: of tensors that are quantized, and of float nodes.
-
-    Warns of tensors that are wanted with 16 bits and pass between no two integer ops.
-    """
-    tensors = {name for edge in plan.edges for name in (edge.value.name, *edge.value.lineage)}
-    known = {name: kind for name, kind in types.items() if kind == "float32" or name in tensors}
-    lost = sorted(name for name, kind in types.items() if name not in known and kind == "int16")
-    if lost:
-        shown = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
-        warn("Y5007", f"16 bits have no effect on tensors that pass between no two integer ops: {shown}")
-    return known
-
-
-def _wish(config: Config, graph: Graph, op: Op, used: set[str]) -> NodeWish | None:
+def _wish(config: Config, op: Op, used: set[str]) -> NodeWish | None:
     names = {op.location, *(r.name for r in op.results)} - {""}
     levels = list(_wishes(config, op, names, used))
     if not levels:
