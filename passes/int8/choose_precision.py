@@ -102,7 +102,7 @@ class ChoosePrecision(Pass):
     """Give 16 bits to the tensors whose 8 bits cost the outputs most, within a budget.
 
     Args:
-        auto: Measure; else only what is named gets 16 bits.
+        auto: Measure, where there is data of the application; else only what is named gets 16 bits.
         share: Greatest share of MACs with a 16-bit operand.
         latency: Greatest relative growth of the latency instead.
         effort: Decides how many samples the measurement takes.
@@ -134,7 +134,8 @@ class ChoosePrecision(Pass):
                 )
             return
         named = named_groups(plan, asked, str(self.file or "--mixed"))
-        trials = self.trials(context, named) if self.auto else []
+        measured = self.auto and not context.tables[Feeds].synthetic
+        trials = self.trials(context, named) if measured else []
         gains = self._measured(graph, plan, trials, context) if trials else {}
         chosen = self._chosen(graph, plan, gains, named, context)
         macs = _macs(plan, graph)

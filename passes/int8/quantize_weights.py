@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from y10c import progress
 from y10c.errors import ModelError
@@ -25,6 +29,23 @@ from y10c.rewrite.rewriter import Rewriter
 BIAS_LIMIT = 2**31 - 1
 SMALLEST_PRODUCT = 1e-37
 """Products of scales below this are no normal float32."""
+
+
+@dataclass(frozen=True)
+class Integers:
+    """A weight in integers.
+
+    Args:
+        steps: int8 or int16, the weight's shape.
+        scale: One an index of `axis`, or `[1]`.
+        axis: Axis of the output channels; None where there is none.
+        correction: What is added to the bias, `[O]`.
+    """
+
+    steps: NDArray[Any]
+    scale: NDArray[np.float32]
+    axis: int | None
+    correction: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -48,28 +69,49 @@ class QuantizeWeights(Pass):
         rewriter = Rewriter(graph, context.listeners, by=self.name)
         plan: QuantPlan = context.tables[QuantPlan]
         moments: InputMoments = context.tables.pop(InputMoments, InputMoments())
-        for weight in progress.track(plan.weights, "rounding weights", len(plan.weights)):
+        rounded = self._rounded(plan, moments)
+        for weight, integers in progress.track(rounded, "rounding weights", len(plan.weights)):
             with rewriter.before(weight.op):
-                self._quantize(rewriter, weight, plan.scheme.weight.bits, moments.pop(weight.op, None))
+                self._replace(rewriter, weight, integers)
 
-    def _quantize(self, rewriter: Rewriter, weight: Weight, bits: int, moments: Moments | None) -> None:
+    def _rounded(self, plan: QuantPlan, moments: InputMoments) -> Iterator[tuple[Weight, Integers]]:
+        """The integers of every weight, in the plan's order; ops are worked on in threads."""
+
+        def one(weight: Weight) -> tuple[Weight, Integers]:
+            return weight, self._integers(weight, plan.scheme.weight.bits, moments.pop(weight.op, None))
+
+        # One thread of BLAS each: many small products gain nothing from more, and the bits do not depend on
+        # the number of cores.
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+            yield from pool.map(one, plan.weights)
+
+    def _integers(self, weight: Weight, bits: int, moments: Moments | None) -> Integers:
         op, scheme = weight.op, weight.scheme
-        assert scheme.weight is not None
-        value = op.operands[scheme.weight]
-        assert value is not None
-        array = finite_weight(op, value)
+        array = finite_weight(op, _weight_of(weight))
         axis = weight_axis(op, scheme.weight_axis, array.ndim)
         clip = weight_clip(array, axis=axis, bits=bits) if self.clip and axis is not None else None
-        scale, zero = weight_qparams(array, axis, bits, clip=clip)
-        scale = _wide_enough(scale, op, scheme.bias)
-        integers = round_weight(array, scale, axis, bits, moments)
-        real = _dequantized(rewriter, value, integers, scale, zero.astype(integers.dtype), axis)
+        scale = _wide_enough(weight_qparams(array, axis, bits, clip=clip)[0], op, scheme.bias)
+        steps = round_weight(array, scale, axis, bits, moments)
+        correction = None
+        if self.bias_correction and moments is not None and op.name == "Conv":
+            correction = analytic_correction(array, dequantize(steps, scale, axis=axis), moments.mean)
+        return Integers(steps, scale, axis, correction)
+
+    def _replace(self, rewriter: Rewriter, weight: Weight, found: Integers) -> None:
+        op, scheme, value = weight.op, weight.scheme, _weight_of(weight)
+        assert scheme.weight is not None
+        zero = np.zeros(found.scale.shape, found.steps.dtype)
+        real = _dequantized(rewriter, value, found.steps, found.scale, zero, found.axis)
         rewriter.set_operand(op, scheme.weight, real)
         if scheme.bias is not None:
-            correction = None
-            if self.bias_correction and moments is not None and op.name == "Conv":
-                correction = analytic_correction(array, dequantize(integers, scale, axis=axis), moments.mean)
-            _quantize_bias(rewriter, op, scheme.bias, scale, correction)
+            _quantize_bias(rewriter, op, scheme.bias, found.scale, found.correction)
+
+
+def _weight_of(weight: Weight) -> Value:
+    assert weight.scheme.weight is not None
+    value = weight.op.operands[weight.scheme.weight]
+    assert value is not None
+    return value
 
 
 def finite_weight(op: Op, value: Value) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from y10c import progress
 from y10c.calib.collect import mapped
@@ -49,12 +50,12 @@ class ObserveMoments(Pass):
     positions: int = 16000
 
     def run(self, graph: Graph, context: PassContext) -> None:
-        """Leave `InputMoments` in the context."""
+        """Leave `InputMoments` in the context; none of generated data, which teaches weights nothing."""
         plan: QuantPlan = context.tables[QuantPlan]
         ops = [w.op for w in plan.weights if window_of(w.op) is not None]
         feeds: Feeds = context.tables[Feeds].limited(self.images)
-        found = observe_moments(graph, ops, feeds, self.positions) if ops else InputMoments()
-        context.tables[InputMoments] = found
+        if ops and not feeds.synthetic:
+            context.tables[InputMoments] = observe_moments(graph, ops, feeds, self.positions)
 
 
 def observe_moments(graph: Graph, ops: Sequence[Op], feeds: Feeds, positions: int) -> InputMoments:
@@ -74,7 +75,8 @@ def observe_moments(graph: Graph, ops: Sequence[Op], feeds: Feeds, positions: in
     names = list(dict.fromkeys(_input(op) for op in ops))
     samples = mapped(graph.to_onnx(), feeds, names, rows)
     tracked = progress.track(samples, "moments of the inputs", feeds.count)
-    return InputMoments(zip(ops, _summed(tracked), strict=True))
+    with threadpool_limits(1, "blas"):  # beside the threads of the network, more only get in each other's way
+        return InputMoments(zip(ops, _summed(tracked), strict=True))
 
 
 def _summed(samples: Iterator[list[Rows]]) -> list[Moments]:

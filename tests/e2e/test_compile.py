@@ -81,9 +81,8 @@ def test_every_stage_is_a_valid_model_that_runs(compiled: Result, stage: str) ->
 def test_every_conv_and_matmul_in_front_of_the_tail_has_integer_operands(compiled: Result) -> None:
     ops = macs_in_front_of_the_tail(load(compiled.files["ptq"]))
     assert len(ops) > 80
-    assert {stored_type(op.operands[0]) for op in ops} == {DType.i8, DType.i16}
-    assert {stored_type(op.operands[1]) for op in ops if op.name == "Conv"} == {DType.i8}
-    assert {stored_type(op.operands[1]) for op in ops} <= {DType.i8, DType.i16}
+    assert {stored_type(op.operands[0]) for op in ops} == {DType.i8}
+    assert {stored_type(op.operands[1]) for op in ops} == {DType.i8}
     assert {stored_type(op.operand(2)) for op in ops if op.operand(2) is not None} == {DType.i32}
 
 
