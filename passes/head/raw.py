@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from y10c.ir.types import Dim
 from y10c.ir.value import Value
 from y10c.passes.head.recognize import Head, Scale, channels
 from y10c.rewrite.rewriter import Rewriter
@@ -28,12 +29,11 @@ def declare_shapes(rewriter: Rewriter, head: Head) -> None:
     """Say the shapes of the logits where shape inference did not find them."""
     if not head.static:
         return
-    batch = rewriter.graph.inputs[0].tensor_type.shape
     for scale in head.scales:
-        _declare(rewriter, scale, batch[0] if batch else None)
+        _declare(rewriter, scale, head.batch)
 
 
-def _declare(rewriter: Rewriter, scale: Scale, batch: int | str | None) -> None:
+def _declare(rewriter: Rewriter, scale: Scale, batch: Dim) -> None:
     for op in (scale.cls, scale.box):
         shape = (batch, channels(op), *scale.extent)
         rewriter.set_type(op.result, op.result.tensor_type.with_(shape=shape))

@@ -13,6 +13,7 @@ from typing import Literal
 
 from y10c.errors import ModelError
 from y10c.ir.graph import Graph
+from y10c.ir.types import Dim
 from y10c.ir.value import Op, Value
 from y10c.passes.head.extents import Extents, input_extent
 from y10c.passes.head.roles import PLAIN, class_convs
@@ -69,7 +70,8 @@ class Head:
         bins: The distance that each bin stands for, in cells.
         detections: Rows of the original's output; 0 where it has none.
         input_size: Height and width of the input.
-        static: Whether the input's extents are numbers.
+        batch: First extent of the input.
+        static: Whether the other extents of the input are numbers.
         tail: The ops behind the convolutions, and those that only feed them.
         assumed: What only the order of the outputs tells, one sentence each.
     """
@@ -83,6 +85,7 @@ class Head:
     bins: tuple[float, ...]
     detections: int
     input_size: tuple[int, int]
+    batch: Dim
     static: bool
     tail: frozenset[Op]
     assumed: tuple[str, ...] = ()
@@ -129,7 +132,7 @@ def find_head(graph: Graph) -> Head | None:
     counts = {len(convs) for convs in by_extent.values()}
     if len(by_extent) < 2 or counts not in ({2}, {4}):
         return None
-    choice = _choose(cones, by_extent)
+    choice = _choose(graph, cones, by_extent)
     classes, told = class_convs(list(choice.pairs.values()), [op for op in graph.ops if op in choice.ops])
     scales = _scales(choice, classes, size)
     assumed = (*choice.assumed, *([] if told else [LOGITS_BY_ORDER]))
@@ -213,7 +216,7 @@ class _Choice:
     assumed: tuple[str, ...] = ()
 
 
-def _choose(cones: Sequence[Cone], by_extent: Mapping[tuple[int, int], list[Op]]) -> _Choice:
+def _choose(graph: Graph, cones: Sequence[Cone], by_extent: Mapping[tuple[int, int], list[Op]]) -> _Choice:
     if len(next(iter(by_extent.values()))) == 2:
         ops = frozenset(op for cone in cones for op in cone.ops)
         return _Choice(by_extent, tuple(range(len(cones))), False, ops, _branch(ops))
@@ -226,13 +229,15 @@ def _choose(cones: Sequence[Cone], by_extent: Mapping[tuple[int, int], list[Op]]
         beside = branches[best] == "unknown" and "one2many" in branches.values()
         branch: Branch = "one2one" if beside else branches[best]
         return _Choice(pairs, (best,), True, cones[best].ops, branch)
-    return _chosen_by_order(cones, by_extent)
+    return _chosen_by_order(graph, cones, by_extent)
 
 
 _PREFERRED: tuple[Branch, ...] = ("one2many", "unknown", "one2one")
 
 
-def _chosen_by_order(cones: Sequence[Cone], by_extent: Mapping[tuple[int, int], list[Op]]) -> _Choice:
+def _chosen_by_order(
+    graph: Graph, cones: Sequence[Cone], by_extent: Mapping[tuple[int, int], list[Op]]
+) -> _Choice:
     """Two branches of one structure: training graphs return the one-to-many branch first.
 
     Source: the forward passes of YOLOv10 and of ultralytics' end-to-end heads.
@@ -244,7 +249,8 @@ def _chosen_by_order(cones: Sequence[Cone], by_extent: Mapping[tuple[int, int], 
     parts = [{c for cone in part for c in cone.convs} for part in (cones[:half], cones[half:])]
     apart = len(cones) % 2 == 0 and not parts[0] & parts[1]
     if not apart or any(len(parts[1] & set(convs)) != 2 for convs in by_extent.values()):
-        raise ModelError(BRANCHES_MIXED, code="Y3003", help=KEEP_OR_CUT)
+        where = None if graph.info.path is None else str(graph.info.path)
+        raise ModelError(BRANCHES_MIXED, code="Y3003", where=where, help=KEEP_OR_CUT)
     pairs = {extent: [c for c in convs if c in parts[1]] for extent, convs in by_extent.items()}
     outputs = tuple(range(half, len(cones)))
     ops = frozenset(op for i in outputs for op in cones[i].ops)
@@ -325,6 +331,7 @@ def _described(
         bins=_bins((op for op in graph.ops if op in choice.ops), reg_max),
         detections=_rows(rows),
         input_size=size,
+        batch=source.shape[0] if source.shape else None,
         static=source.shape is not None and all(isinstance(d, int) for d in source.shape[1:]),
         tail=_tail(graph, scales),
     )

@@ -37,7 +37,7 @@ def decodes_like_yolo(graph: Graph, head: Head, info: HeadInfo) -> bool | None:
         info: How we would decode the logits.
     """
     ends = _ends(graph, head)
-    if not ends or not head.static or graph.inputs[0].shape[:1] != (1,):  # type: ignore[index]
+    if not ends or not head.static or head.batch != 1:
         return None
     if any(op.name in ("QuantizeLinear", "DequantizeLinear") or op.graphs for op in cone_of(ends).ops):
         return None

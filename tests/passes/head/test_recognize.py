@@ -197,6 +197,19 @@ def test_a_head_of_two_classes_is_not_taken_for_one_with_centers(make_head: Any)
     assert (head.kind, head.branch) == ("e2e", "one2one")
 
 
+@pytest.mark.parametrize("mode", ["raw", "e2e"])
+def test_the_picture_need_not_be_the_first_input(make_head: Any, mode: str) -> None:
+    model = make_head().model
+    scale = helper.make_tensor_value_info("scale", 1, [2, 2])
+    inputs = [scale, *model.graph.input]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    graph = y10c.load(model)
+    assert fold_head(graph, mode).mode == mode
+    assert [v.name for v in graph.inputs] == ["scale", "images"]
+    assert all(v.shape is not None and v.shape[0] == 1 for v in graph.outputs)
+
+
 def test_an_input_with_channels_last_is_measured(make_head: Any) -> None:
     model = make_head(end="nchw", reg_max=16).model
     shape = model.graph.input[0].type.tensor_type.shape
