@@ -60,11 +60,6 @@ class CheckReport:
     problems: tuple[Problem, ...]
 
     @property
-    def on_chip(self) -> dict[str, bool]:
-        """Whether the chip runs a node, by its name."""
-        return {v.node: v.on_chip for v in self.verdicts}
-
-    @property
     def refused(self) -> tuple[Verdict, ...]:
         """Nodes that the chip does not run."""
         return tuple(v for v in self.verdicts if not v.on_chip)

@@ -311,14 +311,10 @@ class _Compilation:
         return self._placed(report.rows), report.outputs
 
     def _placed(self, rows: tuple[NodeRow, ...]) -> tuple[NodeRow, ...]:
-        """The node table with the places that the operator list gives."""
-        floats = self.options.quant.nodes_of("float32")
-        placed = {} if self.check is None else self.check.on_chip
-        placed = {node: on_chip and node not in floats for node, on_chip in placed.items()}
-        return tuple(
-            replace(row, unit="BPU" if placed[row.node] else "CPU") if row.node in placed else row
-            for row in rows
-        )
+        """The node table; what the list refuses or the user keeps float is on the CPU like all that stays so."""
+        refused = set() if self.check is None else {verdict.node for verdict in self.check.refused}
+        refused |= set(self.options.quant.nodes_of("float32"))
+        return tuple(replace(row, unit="CPU") if row.node in refused else row for row in rows)
 
 
 def require_static_inputs(graph: Graph, where: str) -> None:
