@@ -311,7 +311,7 @@ class _Compilation:
         return self._placed(report.rows), report.outputs
 
     def _placed(self, rows: tuple[NodeRow, ...]) -> tuple[NodeRow, ...]:
-        """The node table; what the list refuses or the user keeps float is on the CPU like all that stays so."""
+        """The node table; what the list refuses or the user keeps float is on the CPU too."""
         refused = set() if self.check is None else {verdict.node for verdict in self.check.refused}
         refused |= set(self.options.quant.nodes_of("float32"))
         return tuple(replace(row, unit="CPU") if row.node in refused else row for row in rows)
