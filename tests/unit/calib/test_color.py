@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from y10c.calib.color import nv12_to_rgb, rgb_to_nv12, rgb_to_yuv, subsampling_bound, yuv_to_rgb
@@ -37,6 +37,7 @@ def test_pillow_converts_alike(video: bool) -> None:
     np.testing.assert_allclose(yuv_to_rgb(video)(rgb_to_yuv(video)(rgb)), rgb, atol=1e-9)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 4, 64, 256]), st.booleans())
 def test_no_pixel_moves_further_than_the_bound(seed: int, levels: int, video: bool) -> None:
     rng = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from y10c import diagnostics
@@ -126,6 +126,7 @@ def test_a_json_file_is_read_with_its_comments_and_places(tmp_path: Path) -> Non
     assert "'int9' is no type" in caught.value.message
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='ab"/*\\\n{}: ', max_size=40))
 def test_blanking_comments_keeps_every_place(text: str) -> None:
     bare = without_comments(text)

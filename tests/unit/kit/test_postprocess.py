@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from y10c.detect.decode import decode as ours
@@ -52,6 +52,7 @@ def told(head: HeadInfo) -> dict[str, Any]:
     return content
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.25, 0.9]), st.booleans(), st.booleans())
 def test_boxes_are_those_of_detect(seed: int, score: float, nms: bool, distribution: bool) -> None:
     head = head_of(nms, distribution)
