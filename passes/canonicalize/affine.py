@@ -78,7 +78,7 @@ def fold_sub_into_conv(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.Conv(op.Mul(x, S), W, B.optional(), bind="conv"))
 def fold_mul_into_next_conv(rw: Rewriter, m: Any) -> Any:
     """Fold a factor into the Conv behind it; zeros that it pads with are not changed by a factor."""
-    if len(dims(m.x) or ()) != m.W.ndim:
+    if len(dims(m.x)) != m.W.ndim:
         return decline("the constant raises the rank")
     bias = None if m.B is None else rw.const(m.B)
     return rw.op.Conv(m.x, rw.const(m.W * m.S.reshape(())), bias, **m.conv.attrs)

@@ -44,16 +44,15 @@ def merge_reshapes(rw: Rewriter, m: Any) -> Any:
 def merge_squeezes(rw: Rewriter, m: Any) -> Any:
     """A Flatten, Squeeze or Unsqueeze of something that only reshapes is one Reshape."""
     shape = extents(m.root.results[0])
-    if shape is None or 0 in shape:
-        return decline("an extent is not known, or zero, which Reshape would copy")
+    if 0 in shape:
+        return decline("an extent is zero, which Reshape would copy")
     return rw.op.Reshape(m.x, rw.const(np.array(shape, np.int64)))
 
 
 @rule(match=op.Transpose(op.Transpose(x, bind="first"), bind="last"))
 def merge_transposes(rw: Rewriter, m: Any) -> Any:
     """Two Transposes are one."""
-    perm = merged(m)
-    return decline("the rank is not known") if perm is None else rw.op.Transpose(m.x, perm=perm)
+    return rw.op.Transpose(m.x, perm=merged(m))
 
 
 @rule(match=op.Cast(op.Cast(x, bind="first"), bind="last"))

@@ -133,9 +133,8 @@ def identity_kernel(m: Any) -> Any:
     spatial = m.W.ndim - 2
     ones = (1,) * spatial
     pads = pads_of(m.conv, spatial)
-    shape = extents(m.x)
     strided = any(s != 1 for s in m.conv.attrs.get("strides", ones))
-    if pads is None or strided or shape is None or shape != extents(m.conv.result):
+    if pads is None or strided or extents(m.x) != extents(m.conv.result):
         return None
     taps = [divmod(p, d) for p, d in zip(pads, m.conv.attrs.get("dilations", ones), strict=False)]
     if any(rest for _, rest in taps):

@@ -7,20 +7,40 @@ from typing import Any
 
 import numpy as np
 
-from y10c.ir.types import Dim, TensorType
+from y10c.ir.types import Dim, NotKnown
 from y10c.ir.value import Value
 from y10c.ops.cut import slice_of
 from y10c.rewrite import Rewriter
 
 
-def extents(value: Value) -> tuple[int, ...] | None:
-    """The extents of a tensor, or None where one of them is not known."""
-    return value.type.static_shape if isinstance(value.type, TensorType) and value.type.is_static else None
+def extents(value: Value) -> tuple[int, ...]:
+    """The extents of a tensor.
+
+    Raises:
+        NotKnown: One of them is not known; a rule that asks does not fire.
+    """
+    return value.tensor_type.static_shape
 
 
-def dims(value: Value) -> tuple[Dim, ...] | None:
-    """The extents of a tensor, symbols and unknown ones included, or None where the rank is not known."""
-    return value.type.shape if isinstance(value.type, TensorType) else None
+def dims(value: Value) -> tuple[Dim, ...]:
+    """The extents of a tensor, symbols and unknown ones included.
+
+    Raises:
+        NotKnown: The rank is not known; a rule that asks does not fire.
+    """
+    shape = value.tensor_type.shape
+    if shape is None:
+        raise NotKnown("the rank is not known")
+    return shape
+
+
+def same_dims(a: Value, b: Value) -> bool:
+    """True where two tensors are known to have the same extents, named symbols included.
+
+    Raises:
+        NotKnown: A rank is not known; a rule that asks does not fire.
+    """
+    return None not in dims(a) and dims(a) == dims(b)
 
 
 def taken(

@@ -66,19 +66,13 @@ def fold_constants(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.Shape(x, bind="shape"))
 def fold_shape(rw: Rewriter, m: Any) -> Any:
     """The Shape of a tensor whose extents are known is a constant."""
-    shape = extents(m.x)
-    if shape is None:
-        return decline("an extent is not known")
-    return rw.const(np.array(shape[m.shape.start or 0 : m.shape.end], np.int64))
+    return rw.const(np.array(extents(m.x)[m.shape.start : m.shape.end], np.int64))
 
 
-@rule(match=op.Gather(op.Shape(x, bind="shape"), INDICES, axis=0))
+@rule(match=op.Gather(op.Shape(x, bind="shape"), INDICES))
 def fold_shape_gather(rw: Rewriter, m: Any) -> Any:
     """Extents that are known are constants, although others of the tensor are not."""
-    shape = dims(m.x)
-    if shape is None:
-        return decline("the rank is not known")
-    picked = np.array(shape[m.shape.start or 0 : m.shape.end], np.object_)[m.INDICES]
+    picked = np.array(dims(m.x)[m.shape.start : m.shape.end], np.object_)[m.INDICES]
     known = all(isinstance(extent, int) for extent in np.ravel(picked))
     return rw.const(np.array(picked, np.int64)) if known else decline("an extent is not known")
 
@@ -86,26 +80,18 @@ def fold_shape_gather(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.Slice(op.Shape(x, bind="shape"), START, END, AXIS, STEP))
 def fold_shape_slice(rw: Rewriter, m: Any) -> Any:
     """A Slice of a Shape whose extents are known is a constant, although others of the tensor are not."""
-    shape = dims(m.x)
-    if shape is None:
-        return decline("the rank is not known")
-    measured = shape[m.shape.start or 0 : m.shape.end]
+    measured = dims(m.x)[m.shape.start : m.shape.end]
     (kept,) = taken([range(len(measured))], m.START, m.END, m.AXIS, m.STEP)
     known = all(isinstance(measured[i], int) for i in kept)
-    return (
-        rw.const(np.array([measured[i] for i in kept], np.int64))
-        if known
-        else decline("an extent is not known")
-    )
+    if not known:
+        return decline("an extent is not known")
+    return rw.const(np.array([measured[i] for i in kept], np.int64))
 
 
 @rule(match=op.Size(x))
 def fold_size(rw: Rewriter, m: Any) -> Any:
     """The Size of a tensor whose extents are known is a constant."""
-    shape = extents(m.x)
-    if shape is None:
-        return decline("an extent is not known")
-    return rw.const(np.array(prod(shape), np.int64))
+    return rw.const(np.array(prod(extents(m.x)), np.int64))
 
 
 @dataclass(frozen=True)

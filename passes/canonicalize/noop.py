@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from y10c.ir.types import TensorType
-from y10c.passes.canonicalize.extents import dims
+from y10c.passes.canonicalize.extents import extents, same_dims
 from y10c.rewrite import Rewriter, Rule, any_of, const, decline, op, rule, scalar_const, var
 from y10c.rewrite.passes import RulePass
 
@@ -17,14 +16,9 @@ x, y = var("x"), var("y")
 
 
 def same_type(m: Any) -> bool:
-    """The result has another type or shape than the operand, or one of them is not known."""
-    before, after = m.x.type, m.root.results[0].type
-    return isinstance(before, TensorType) and before.is_static and before == after
-
-
-def unread_mask(m: Any) -> bool:
-    """The mask is read."""
-    return not any(r.uses for r in m.root.results[1:])
+    """The result has another type or shape than the operand."""
+    result = m.root.results[0]
+    return extents(m.x) == extents(result) and m.x.type == result.type
 
 
 @rule(match=op.Identity(x))
@@ -33,15 +27,10 @@ def drop_identity(rw: Rewriter, m: Any) -> Any:
     return m.x
 
 
-@rule(
-    match=op.Dropout(x, const("RATIO").optional(), const("TRAINING").optional(False), bind="drop"),
-    where=unread_mask,
-)
+@rule(match=op.Dropout(x, const("RATIO").optional(), const("TRAINING").optional(False)))
 def drop_dropout(rw: Rewriter, m: Any) -> Any:
     """Drop Dropout, which does nothing at inference."""
-    if np.any(m.TRAINING):
-        return decline("it drops out, as in training")
-    return [m.x] * len(m.root.results)
+    return decline("it drops out, as in training") if m.TRAINING else m.x
 
 
 @rule(match=op.Cast(x), where=same_type)
@@ -116,19 +105,16 @@ BROADCASTING = ("Add", "Sub", "Mul", "Div", "Pow", "Max", "Min")
 
 @rule(
     match=any_of(
-        op.any_of(*BROADCASTING)(op.Expand(x, const("SHAPE"), bind="expand"), y, ordered=True, bind="reader"),
-        op.any_of(*BROADCASTING)(y, op.Expand(x, const("SHAPE"), bind="expand"), ordered=True, bind="reader"),
+        op.any_of(*BROADCASTING)(op.Expand(x, const("SHAPE"), bind="expand"), y, bind="reader"),
+        op.any_of(*BROADCASTING)(y, op.Expand(x, const("SHAPE"), bind="expand"), bind="reader"),
     )
 )
 def drop_expand(rw: Rewriter, m: Any) -> Any:
     """Drop an Expand whose reader broadcasts anyway."""
     expanded = m.expand.result
     operands = [m.x if v is expanded else v for v in m.reader.op.operands]
-    shape = dims(m.root.results[0]) or (None,)
     made = rw.op[m.reader.op.name](*operands, **m.reader.attrs)
-    if None in shape or dims(made) != shape:
-        return decline("nothing else has the full shape")
-    return made
+    return made if same_dims(made, m.root.results[0]) else decline("nothing else has the full shape")
 
 
 @rule(match=op.Neg(op.Neg(x)))
@@ -153,8 +139,8 @@ def drop_double_relu(rw: Rewriter, m: Any) -> Any:
 def merge_clips(rw: Rewriter, m: Any) -> Any:
     """Clip twice is to clip once, where the ranges overlap."""
     low, high = np.maximum(m.A, m.C), np.minimum(m.B, m.D)
-    if m.A > m.B or m.C > m.D or low > high:
-        return decline("a range is empty, or the two do not overlap")
+    if low > high:
+        return decline("the ranges do not overlap")
     return rw.op.Clip(m.x, rw.const(low), rw.const(high))
 
 

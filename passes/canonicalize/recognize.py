@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from y10c.ir.types import DType
-from y10c.passes.canonicalize.extents import dims
+from y10c.passes.canonicalize.extents import dims, same_dims
 from y10c.rewrite import Rewriter, Rule, any_of, decline, op, rule, scalar_const, var, variables
 from y10c.rewrite.passes import RulePass
 
@@ -30,8 +30,8 @@ ramp = op.Clip(op.Add(x, 3.0), 0.0, 6.0)
 
 
 def keeps_type(m: Any) -> bool:
-    """A constant raises the rank, or the type is not known."""
-    return None not in (dims(m.x) or (None,)) and m.x.type == m.root.results[0].type
+    """A constant raises the rank."""
+    return same_dims(m.x, m.root.results[0])
 
 
 def is_number(constant: Any, number: float) -> bool:
@@ -101,10 +101,9 @@ normalized = op.Div(centred, op.Sqrt(op.Add(variance, EPS)))
 def recognize_layernorm(rw: Rewriter, m: Any) -> Any:
     """Recognize a LayerNormalization over the last axis (arXiv 1607.06450)."""
     shape = dims(m.x)
-    if not shape or m.AXES.reshape(-1).tolist() not in ([-1], [len(shape) - 1]):
+    if m.AXES.ravel().tolist() not in ([-1], [len(shape) - 1]):
         return decline("it does not normalize over the last axis alone")
-    extent = shape[-1]
-    if m.GAMMA.shape != (extent,) or m.BETA.shape != (extent,):
+    if m.GAMMA.shape != shape[-1:] or m.BETA.shape != shape[-1:]:
         return decline("scale and shift do not go along the last axis")
     return rw.op.LayerNormalization(m.x, rw.const(m.GAMMA), rw.const(m.BETA), epsilon=m.EPS.item())
 

@@ -19,14 +19,12 @@ AXIS, LEFT, MIDDLE, RIGHT = (scalar_const(n) for n in ("AXIS", "LEFT", "MIDDLE",
 
 inner = op.Concat(rest("parts"), bind="inner")
 split = op.Split(x, SIZES, bind="split")
-MOST_PIECES = 4
-"""The Splits and Concats of networks have two to four pieces."""
 
 
-def axis_of(view: Any) -> int | None:
-    """The axis of a Concat or Split counted from the front, or None where the rank is not known."""
-    shape = dims(view.op.operands[0])
-    return None if shape is None else view.axis % len(shape)
+def axis_of(view: Any) -> int:
+    """The axis of a Concat or Split counted from the front."""
+    axis: int = view.axis % len(dims(view.op.operands[0]))
+    return axis
 
 
 @rule(
@@ -39,7 +37,7 @@ def axis_of(view: Any) -> int | None:
 )
 def merge_concats(rw: Rewriter, m: Any) -> Any:
     """A Concat among the operands of a Concat along the same axis gives its own operands."""
-    if axis_of(m.inner) is None or axis_of(m.inner) != axis_of(m.outer):
+    if axis_of(m.inner) != axis_of(m.outer):
         return decline("they join along different axes")
     operands = m.outer.op.operands
     joined = [part for v in operands for part in (m.inner.op.operands if v is m.inner.result else [v])]
@@ -50,11 +48,9 @@ def merge_concats(rw: Rewriter, m: Any) -> Any:
 def split_concat(rw: Rewriter, m: Any) -> Any:
     """Pieces of a Concat that end where its operands end are these operands."""
     axis = axis_of(m.split)
-    shapes = [extents(v) for v in (*m.parts, *m.root.results)]
-    if axis != axis_of(m.concat) or axis is None or not all(shapes):
-        return decline("they go along different axes, or an extent is not known")
-    along = [shape[axis] for shape in shapes if shape]
-    found = runs(m.parts, along[: len(m.parts)], along[len(m.parts) :])
+    if axis != axis_of(m.concat):
+        return decline("they go along different axes")
+    found = runs(m.parts, *([extents(v)[axis] for v in values] for values in (m.parts, m.root.results)))
     if found is None:
         return decline("a piece ends within an operand")
     return [rw.op.Concat(*run, axis=axis) for run in found]
@@ -74,12 +70,14 @@ def runs(parts: Sequence[Value], sizes: Sequence[int], pieces: Sequence[int]) ->
 
 @rule(
     match=any_of(
-        *(op.Concat(*(split[i] for i in range(n)), bind="concat") for n in range(2, MOST_PIECES + 1))
+        op.Concat(split[0], split[1], bind="concat"),
+        op.Concat(split[0], split[1], split[2], bind="concat"),
+        op.Concat(split[0], split[1], split[2], split[3], bind="concat"),
     )
 )
 def concat_split(rw: Rewriter, m: Any) -> Any:
     """All pieces of a Split, joined in their order, are the tensor that was split."""
-    if axis_of(m.split) is None or axis_of(m.concat) != axis_of(m.split):
+    if axis_of(m.concat) != axis_of(m.split):
         return decline("they go along different axes")
     return m.x if m.concat.op.operands == m.split.op.results else decline("they are not all the pieces")
 
@@ -89,10 +87,7 @@ def concat_split(rw: Rewriter, m: Any) -> Any:
 )
 def merge_slices(rw: Rewriter, m: Any) -> Any:
     """A Slice of a Slice is one Slice."""
-    shape = extents(m.x)
-    if shape is None:
-        return decline("an extent is not known")
-    first = taken([range(n) for n in shape], m.START, m.END, m.AXES, m.STEPS)
+    first = taken([range(n) for n in extents(m.x)], m.START, m.END, m.AXES, m.STEPS)
     kept = taken(first, m.FROM, m.TO, m.ALONG, m.BY)
     return sliced(rw, m.x, kept) if all(kept) else decline("nothing is left")
 
@@ -100,19 +95,17 @@ def merge_slices(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.Slice(op.Concat(rest("parts"), bind="concat"), START, END, AXES, STEPS))
 def slice_concat(rw: Rewriter, m: Any) -> Any:
     """A Slice of a Concat that reads one operand alone is a Slice of this operand."""
-    shape = extents(m.concat.result)
-    shapes = [extents(part) for part in m.parts]
-    if shape is None or not all(shapes):
-        return decline("an extent is not known")
-    axis = m.concat.axis % len(shape)
-    kept = list(taken([range(n) for n in shape], m.START, m.END, m.AXES, m.STEPS))
-    stops = accumulate(s[axis] for s in shapes if s)
-    for part, stop in zip(m.parts, stops, strict=True):
-        offset = stop - part.tensor_type.static_shape[axis]
-        if all(kept) and min(kept[axis]) >= offset and max(kept[axis]) < stop:
-            of = kept[axis]
+    axis = axis_of(m.concat)
+    kept = list(taken([range(n) for n in extents(m.concat.result)], m.START, m.END, m.AXES, m.STEPS))
+    if not all(kept):
+        return decline("nothing is left")
+    of, offset = kept[axis], 0
+    for part in m.parts:
+        here = range(offset, offset + extents(part)[axis])
+        if of[0] in here and of[-1] in here:
             kept[axis] = range(of.start - offset, of.stop - offset, of.step)
             return sliced(rw, part, kept)
+        offset = here.stop
     return decline("it reads several operands")
 
 
@@ -128,11 +121,10 @@ second = op.Slice(x, MIDDLE, RIGHT, AXIS, STEPS, bind="second")
 )
 def concat_slices(rw: Rewriter, m: Any) -> Any:
     """Two neighbouring Slices of a tensor, joined, are one Slice."""
-    shape = extents(m.x)
-    if shape is None or m.AXIS.item() % len(shape) != m.concat.axis % len(shape):
-        return decline("they are joined along another axis, or an extent is not known")
-    whole = [range(n) for n in shape]
-    axis = m.concat.axis % len(shape)
+    whole = [range(n) for n in extents(m.x)]
+    axis = axis_of(m.concat)
+    if m.AXIS.item() % len(whole) != axis:
+        return decline("they are joined along another axis")
     left = taken(whole, m.LEFT, m.MIDDLE, m.AXIS, m.STEPS)[axis]
     right = taken(whole, m.MIDDLE, m.RIGHT, m.AXIS, m.STEPS)[axis]
     if not (left and right) or left.step != 1 or left.stop != right.start:

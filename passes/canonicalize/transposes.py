@@ -37,37 +37,28 @@ REDUCTIONS = ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin")
 first = op.Transpose(x, bind="first")
 
 
-def order(view: Any) -> tuple[int, ...] | None:
-    """The permutation of a Transpose, or None where it is to be reversed and the rank is not known."""
-    shape = dims(view.op.operands[0])
-    if view.perm is not None:
-        return tuple(view.perm)
-    return None if shape is None else tuple(reversed(range(len(shape))))
+def order(view: Any) -> tuple[int, ...]:
+    """The permutation of a Transpose; without one it reverses the axes."""
+    return view.perm or tuple(reversed(range(len(dims(view.op.operands[0])))))
 
 
-def merged(m: Any) -> tuple[int, ...] | None:
+def merged(m: Any) -> tuple[int, ...]:
     """The permutation of `first` and then `last`."""
-    before, after = order(m.first), order(m.last)
-    return None if before is None or after is None else tuple(before[axis] for axis in after)
+    before = order(m.first)
+    return tuple(before[axis] for axis in order(m.last))
 
 
 @rule(match=op.Transpose(op.any_of(*UNARY)(first, bind="between", single_use=True), bind="last"))
 def merge_transposes_around_unary(rw: Rewriter, m: Any) -> Any:
     """Two Transposes around an elementwise op are one in front of it."""
-    perm = merged(m)
-    if perm is None:
-        return decline("the rank is not known")
-    return rw.op[m.between.op.name](rw.op.Transpose(m.x, perm=perm), **m.between.attrs)
+    return rw.op[m.between.op.name](rw.op.Transpose(m.x, perm=merged(m)), **m.between.attrs)
 
 
 @rule(match=op.Transpose(op.Clip(first, LOW, HIGH, single_use=True), bind="last"))
 def merge_transposes_around_clip(rw: Rewriter, m: Any) -> Any:
     """Two Transposes around a Clip are one in front of it."""
-    perm = merged(m)
-    if perm is None:
-        return decline("the rank is not known")
     bounds = (None if bound is None else rw.const(bound) for bound in (m.LOW, m.HIGH))
-    return rw.op.Clip(rw.op.Transpose(m.x, perm=perm), *bounds)
+    return rw.op.Clip(rw.op.Transpose(m.x, perm=merged(m)), *bounds)
 
 
 @rule(
@@ -81,12 +72,11 @@ def merge_transposes_around_clip(rw: Rewriter, m: Any) -> Any:
 )
 def merge_transposes_around_constant(rw: Rewriter, m: Any) -> Any:
     """Two Transposes around arithmetic with a constant are one, and the constant is transposed."""
-    rank = len(dims(m.x) or ())
-    perm = merged(m) if m.C.ndim <= rank else None
-    if perm is None:
-        return decline("the rank is not known, or the constant raises it")
+    rank = len(dims(m.x))
+    if m.C.ndim > rank:
+        return decline("the constant raises the rank")
     constant = m.C.reshape((1,) * (rank - m.C.ndim) + m.C.shape).transpose(order(m.last))
-    moved = rw.op.Transpose(m.x, perm=perm)
+    moved = rw.op.Transpose(m.x, perm=merged(m))
     operands = [moved if v is m.first.result else rw.const(constant) for v in m.between.op.operands]
     return rw.op[m.between.op.name](*operands)
 
@@ -94,11 +84,8 @@ def merge_transposes_around_constant(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.Transpose(op.Pad(first, PADS, y.optional(), bind="between", single_use=True), bind="last"))
 def merge_transposes_around_pad(rw: Rewriter, m: Any) -> Any:
     """Two Transposes around a Pad are one in front of it, and its pads are permuted."""
-    perm = merged(m)
-    if perm is None:
-        return decline("the rank is not known")
-    pads = m.PADS.reshape(2, -1)[:, list(order(m.last) or ())]
-    return rw.op.Pad(rw.op.Transpose(m.x, perm=perm), rw.const(pads.reshape(-1)), m.y, **m.between.attrs)
+    pads = m.PADS.reshape(2, -1)[:, list(order(m.last))]
+    return rw.op.Pad(rw.op.Transpose(m.x, perm=merged(m)), rw.const(pads.reshape(-1)), m.y, **m.between.attrs)
 
 
 second = op.Transpose(y, perm=attr("perm"))
@@ -109,9 +96,8 @@ def sink_transposes_of_both(rw: Rewriter, m: Any) -> Any:
     """Arithmetic of two tensors that are transposed alike is transposed once, behind it."""
     left, right = m.arithmetic.op.operands
     before, after = (v.producer.operands[0] for v in (left, right))
-    shapes = dims(before), dims(after)
-    if shapes[0] is None or shapes[1] is None or len(shapes[0]) != len(shapes[1]):
-        return decline("the ranks differ or are not known")
+    if len(dims(before)) != len(dims(after)):
+        return decline("the ranks differ")
     return rw.op.Transpose(rw.op[m.arithmetic.op.name](before, after), perm=m.perm)
 
 
@@ -126,8 +112,6 @@ def sink_transposes_of_both(rw: Rewriter, m: Any) -> Any:
 def sink_transposes_of_concat(rw: Rewriter, m: Any) -> Any:
     """A Concat of tensors that are transposed alike is transposed once, behind it."""
     perm = order(m.t0)
-    if perm is None:
-        return decline("the rank is not known")
     operands = [v.producer.operands[0] for v in m.root.operands]
     axis = perm[m.root.attrs["axis"]]
     return rw.op.Transpose(rw.op.Concat(*operands, axis=axis), perm=perm)
@@ -137,8 +121,8 @@ def sink_transposes_of_concat(rw: Rewriter, m: Any) -> Any:
 def reduce_before_transpose(rw: Rewriter, m: Any) -> Any:
     """A reduction of a transposed tensor reduces the tensor, and only the rest is transposed."""
     perm = order(m.first)
-    if perm is None or m.AXES.size == 0:
-        return decline("the rank is not known, or no axis is named")
+    if m.AXES.size == 0:
+        return decline("no axis is named, which means all or none")
     axes = [perm[axis] for axis in m.AXES]
     reduced = rw.op[m.reduction.op.name](m.x, rw.const(np.array(axes, np.int64)), **m.reduction.attrs)
     if m.reduction.keepdims:
