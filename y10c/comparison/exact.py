@@ -16,7 +16,8 @@ import onnx
 from numpy.typing import NDArray
 
 from y10c.calib.session import exposed_model
-from y10c.comparison.tensors import DEQUANTIZE, QUANTIZE, integer_type
+from y10c.comparison.tensors import parameters_of
+from y10c.cost.precision import DEQUANTIZE, QUANTIZE
 from y10c.errors import ModelError
 from y10c.frontend.importer import load
 from y10c.ir.graph import Graph
@@ -111,7 +112,7 @@ def _is_known(value: Value | None) -> bool:
     """Whether an operand is nothing, a constant, or integers, moved or not."""
     while value is not None and value.producer is not None:
         if value.producer.kind == DEQUANTIZE:
-            return _grid(value.producer) is not None
+            return parameters_of(value.producer) is not None
         if value.producer.name not in MOVED:
             return False
         value = value.producer.operand(0)
@@ -120,18 +121,6 @@ def _is_known(value: Value | None) -> bool:
 
 MOVED = frozenset({"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Identity", "MaxPool"})
 """Ops with one data operand that may stand between a pair and a unit: the integers are moved with them."""
-
-
-def _grid(op: Op) -> Grid | None:
-    """The grid of a Q or DQ; None where its parameters are not constant, or blocked."""
-    scale, zero, dtype = op.operand(1), op.operand(2), integer_type(op)
-    if scale is None or scale.tensor is None or dtype is None or len(scale.tensor.shape) > 1:
-        return None
-    if zero is not None and zero.tensor is None:
-        return None
-    scales = scale.numpy()
-    zeros = np.zeros(scales.shape, dtype.numpy) if zero is None else zero.numpy()
-    return Grid(dtype, scales, zeros, int(op.attr("axis", 1)) if scales.size > 1 else None)
 
 
 def _run(
@@ -158,7 +147,7 @@ def _run(
 
 def _differences(unit: Unit, found: Arrays) -> Iterator[UnitDifference]:
     quantizers = [q for q in unit.results if q is not None]
-    grids = [grid for q in quantizers if (grid := _grid(q)) is not None]
+    grids = [grid for q in quantizers if (grid := parameters_of(q)) is not None]
     if len(grids) < len(quantizers):
         return
     for quantize, codes in zip(quantizers, _expected(unit, found, grids), strict=True):
@@ -218,7 +207,7 @@ def _operand(value: Value | None, found: Arrays) -> Operand:
     producer = value.producer
     assert producer is not None
     if producer.kind == DEQUANTIZE:
-        grid, integers = _grid(producer), producer.operand(0)
+        grid, integers = parameters_of(producer), producer.operand(0)
         assert grid is not None
         assert integers is not None
         codes = integers.numpy() if integers.is_constant else found[integers.name]

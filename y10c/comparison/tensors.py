@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from y10c.cost.precision import DEQUANTIZE, QUANTIZE
 from y10c.ir.graph import Graph
 from y10c.ir.types import DType, TensorType
 from y10c.ir.value import Op, Value
+from y10c.ops.integer import Grid
 
-QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 PAIR = (QUANTIZE, DEQUANTIZE)
 """Of ONNX's own domain or of onnxruntime's, which has the same meaning (`com.microsoft`, 16 bits early)."""
 
@@ -86,18 +87,25 @@ def seen(value: Value) -> Seen:
 
 def grid_of(op: Op) -> IntegerGrid | None:
     """The grid of a QuantizeLinear or DequantizeLinear; None where its parameters are computed or blocked."""
-    scale, zero = op.operand(1), op.operand(2)
-    dtype = integer_type(op)
+    found = parameters_of(op)
+    if found is None:
+        return None
+    scales, zeros = (array.astype(np.float64).reshape(-1) for array in (found.scale, found.zero))
+    least, greatest = found.dtype.integer_range
+    low, high = ((least - zeros) * scales).min(), ((greatest - zeros) * scales).max()
+    return IntegerGrid(found.dtype, float(scales.max()), int(zeros[0]), float(low), float(high), found.axis)
+
+
+def parameters_of(op: Op) -> Grid | None:
+    """Type, scales and zero points of a Q or DQ; None where they are computed, or one a block."""
+    scale, zero, dtype = op.operand(1), op.operand(2), integer_type(op)
     if scale is None or scale.tensor is None or dtype is None or len(scale.tensor.shape) > 1:
         return None
     if zero is not None and zero.tensor is None:
         return None
-    scales = scale.numpy().astype(np.float64).reshape(-1)
-    zeros = np.zeros(scales.size) if zero is None else zero.numpy().astype(np.float64).reshape(-1)
-    least, greatest = dtype.integer_range
-    low, high = ((least - zeros) * scales).min(), ((greatest - zeros) * scales).max()
-    axis = int(op.attr("axis", 1)) if scales.size > 1 else None
-    return IntegerGrid(dtype, float(scales.max()), int(zeros[0]), float(low), float(high), axis)
+    scales = scale.numpy()
+    zeros = np.zeros(scales.shape, dtype.numpy) if zero is None else zero.numpy()
+    return Grid(dtype, scales, zeros, int(op.attr("axis", 1)) if scales.size > 1 else None)
 
 
 def integer_type(op: Op) -> DType | None:
