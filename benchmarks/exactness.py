@@ -1,4 +1,4 @@
-"""Is a compiled model what its integers say: onnxruntime's run against the integer reference, by kind of unit.
+"""Is a compiled model what its integers say: onnxruntime against the integer reference, by kind of unit.
 
     python benchmarks/exactness.py P_ptq_model.onnx IMAGES [--samples 2] [--json]
 
