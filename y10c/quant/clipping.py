@@ -39,7 +39,8 @@ def expected_error(
         bits: Width of the signed integer.
         exponent: 2 is the mean squared error; larger ones spare the tails.
     """
-    error = np.abs(dequantize(quantize(values, scale, zero, bits), scale, zero) - values) ** exponent
+    found = dequantize(quantize(values, scale, zero, bits), scale, zero).astype(np.float64)
+    error = np.abs(found - values) ** exponent
     return float(np.average(error, weights=counts)) if counts.sum() else 0.0
 
 
