@@ -44,7 +44,7 @@ def _one_worker(model: Path, seeds: list[int], run: bool) -> Iterator[dict[str, 
                 line = lines.get(timeout=limit)
             except Empty:
                 worker.kill()
-                yield {**current, "outcome": f"hang in {current['stage']}", "peak": 0}
+                yield {**current, "outcome": f"hang in {current['stage']}", "peak": 0, "seconds": limit}
                 return
             if line is None:
                 break
@@ -56,7 +56,7 @@ def _one_worker(model: Path, seeds: list[int], run: bool) -> Iterator[dict[str, 
                 current = fact
                 limit = SECONDS if fact["stage"] == "y10c" else ONNXRUNTIME_SECONDS
         if worker.wait() and current["seed"] is not None:
-            yield {**current, "outcome": f"crash in {current['stage']}", "peak": 0}
+            yield {**current, "outcome": f"crash in {current['stage']}", "peak": 0, "seconds": 0}
 
 
 def _pump(stream: Any, lines: Queue[str | None]) -> None:

@@ -11,6 +11,7 @@ import resource
 import sys
 import tempfile
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,9 @@ def case(data: bytes, seed: int, folder: Path, run: bool) -> None:
     path = folder / "broken.onnx"
     path.write_bytes(broken)
     say(seed=seed, stage="y10c")
+    started = perf_counter()
     outcome, model = attempt(path)
+    seconds = perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if run and model is not None:
         say(seed=seed, stage="onnxruntime")
@@ -89,7 +92,7 @@ def case(data: bytes, seed: int, folder: Path, run: bool) -> None:
             outcome = "model that onnxruntime refuses unmodified"
         elif not same(before, outputs(model.SerializeToString())):
             outcome = "another model"
-    say(seed=seed, kind=kind, outcome=outcome, peak=peak)
+    say(seed=seed, kind=kind, outcome=outcome, peak=peak, seconds=seconds)
 
 
 def main() -> None:
