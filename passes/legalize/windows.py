@@ -94,16 +94,23 @@ def split_large_kernel(rw: Rewriter, m: Any) -> Any:
     first, last = np.split(m.W, [half], axis=axis + 2)
     front = _shifted(rw, m, window, axis, (0, -(window.kernel[axis] - half) * window.dilations[axis]))
     back = _shifted(rw, m, window, axis, (-half * window.dilations[axis], 0))
+    if front is None or back is None:
+        return decline("half of the kernel would see padding alone")
     left = rw.op.Conv(front[0], rw.const(first), None, **front[1], kernel_shape=first.shape[2:])
     return rw.op.Add(left, rw.op.Conv(back[0], rw.const(last), m.B, **back[1], kernel_shape=last.shape[2:]))
 
 
 def _shifted(
     rw: Rewriter, m: Any, window: Window, axis: int, grow: tuple[int, int]
-) -> tuple[Value, dict[str, Any]]:
-    """What a part of the kernel reads, and its attributes, where padding grows by `grow` along an axis."""
+) -> tuple[Value, dict[str, Any]] | None:
+    """What a part of the kernel reads, and its attributes, where padding grows by `grow` along an axis.
+
+    None where it reads nothing of the image.
+    """
     begin, end = window.begin[axis] + grow[0], window.end[axis] + grow[1]
     size = m.x.tensor_type.static_shape[axis + 2]
+    if size + min(0, begin) + min(0, end) <= 0:
+        return None
     value = m.x
     if min(begin, end) < 0:
         value = piece(rw, m.x, axis + 2, max(0, -begin), size + min(0, end))
