@@ -123,12 +123,11 @@ def context_of(graph: Graph, target: str | None, march: str | None, calibration:
     if target is None:
         return context
     from y10c.calib.feeds import Feeds, generated_feeds, open_feeds
-    from y10c.pipeline.target import create_target
-    from y10c.quant.scheme import QuantScheme
+    from y10c.pipeline.target import create_target, tables_of
 
     types = {value.name: value.tensor_type for value in graph.inputs}
     feeds = generated_feeds(types) if calibration is None else open_feeds(types, calibration)
-    context.tables = {QuantScheme: create_target(target, march).scheme(), Feeds: feeds}
+    context.tables = {**tables_of(create_target(target, march)), Feeds: feeds}
     return context
 
 

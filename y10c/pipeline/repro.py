@@ -136,12 +136,11 @@ def replay(found: Reproducer) -> Verdict:
     context = PassContext(limit=found.limit)
     if found.target[0]:
         from y10c.calib.feeds import Feeds, generated_feeds
-        from y10c.pipeline.target import create_target
-        from y10c.quant.scheme import QuantScheme
+        from y10c.pipeline.target import create_target, tables_of
 
         types = {value.name: value.tensor_type for value in found.graph.inputs}
-        scheme = create_target(found.target[0], found.target[1] or None).scheme()
-        context.tables = {QuantScheme: scheme, Feeds: generated_feeds(types)}
+        tables = tables_of(create_target(found.target[0], found.target[1] or None))
+        context.tables = {**tables, Feeds: generated_feeds(types)}
     oracle = Oracle(parse_check(found.check), found.graph, found.feeds or None)
     return oracle.judge(lambda graph: run_passes(graph, passes, context))
 

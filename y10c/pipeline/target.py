@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from y10c import plugins
+from y10c.check.table import OperatorTable
 from y10c.errors import UnknownNameError, UsageError
+from y10c.quant.scheme import QuantScheme
 from y10c.targets.base import Target
 
 
@@ -15,6 +19,15 @@ def create_target(name: str, march: str | None = None) -> Target:
         UsageError: What is registered is not a target.
     """
     return _target_kind(name, plugins.load("y10c.targets", name)).create(march)
+
+
+def tables_of(target: Target) -> dict[type, Any]:
+    """What a target tells its passes, by type: how it quantizes, and what it runs."""
+    tables: dict[type, Any] = {QuantScheme: target.scheme()}
+    operators = target.operators()
+    if operators is not None:
+        tables[OperatorTable] = operators
+    return tables
 
 
 def target_kinds() -> tuple[type[Target], ...]:
