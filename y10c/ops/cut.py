@@ -86,6 +86,9 @@ def _sample_slice(draw: Draw, request: Request) -> OpInstance:
     need(rank >= 1, "a scalar cannot be cut")
     axes = _cut_axes(draw, request, rank)
     bounds = [_bounds(draw, x.shape[a], backward=_may(request, 4)) for a in axes]
+    if request.exact and draw.integer(0, 15, "empty") == 15:
+        # A pattern also sees a cut that leaves nothing.
+        bounds[0] = (bounds[0][0], bounds[0][0], 1)
     fixed = [None if g is None else _numbers(g, len(axes)) for g in given]
     if any(f is not None for f in fixed):
         bounds = [
@@ -235,7 +238,8 @@ def _sample_pad(draw: Draw, request: Request) -> OpInstance:
         widths = [draw.integer(0, n, "pad") for n in (*most, *most)]
         pads = keep(draw, request, 1, constant(widths))
     value = optional(draw, request, 2, Given(TensorType(x.dtype, ())))
-    value = value if mode == "constant" else None
+    # The other modes ignore a number, which a pattern may still see.
+    value = value if mode == "constant" or request.exact else None
     attrs = {"mode": mode} if mode != "constant" or request.attrs.get("mode") is not None else {}
     if axes is None or request.given(1) is not None:
         return OpInstance((x, pads, value), attrs)

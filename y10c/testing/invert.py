@@ -213,7 +213,8 @@ class Inverter:
         return float(np.float32(number))
 
     def _hint(self, name: str) -> float | None:
-        return self.draw.choice((*self.hints.get(name, ()), None), f"hint {name}")
+        numbers = self.hints.get(name, ())
+        return self.draw.choice((*numbers, *numbers, *numbers, None), f"hint {name}")
 
     def _slot(self, part: Pattern, child: Value | None) -> Slot:
         if child is None and isinstance(part, Var):

@@ -134,7 +134,7 @@ def _mutable(statement: ast.stmt) -> Iterator[ast.AST]:
     if isinstance(statement, ast.FunctionDef):
         roots = [*statement.decorator_list, *statement.body]
     for root in roots:
-        skipped = {id(n) for call in ast.walk(root) if _is_decline(call) for n in ast.walk(call)}
+        skipped = {id(n) for part in ast.walk(root) if _says_nothing(part) for n in ast.walk(part)}
         yield from (n for n in ast.walk(root) if id(n) not in skipped)
 
 
@@ -142,7 +142,10 @@ def _mentions_op(statement: ast.stmt) -> bool:
     return any(isinstance(n, ast.Name) and n.id == "op" for n in ast.walk(statement))
 
 
-def _is_decline(node: ast.AST) -> bool:
+def _says_nothing(node: ast.AST) -> bool:
+    """True for reasons, and for `strict=True` of zip, which only asserts."""
+    if isinstance(node, ast.keyword):
+        return node.arg == "strict"
     return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "decline"
 
 

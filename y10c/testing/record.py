@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from y10c.testing.oracle import Problem, cost_problem, meaning_problem, structur
 from y10c.testing.watch import Watched, watched
 
 EXAMPLES = 600
-MOST = 24
+MOST = 32
 """So many graphs are kept of one rule."""
 MOST_ELEMENTS = 400
 """A graph with larger constants is not kept."""
@@ -77,7 +78,7 @@ def draw_record(rule: Rule, *, examples: int = EXAMPLES, most: int = MOST) -> li
     found = sorted(_fired(rule, examples), key=lambda pair: pair[0].size)
     kept: list[Recorded] = []
     seen: set[Any] = set()
-    for kinds in (_is_outcome, _is_any):
+    for kinds in (_is_outcome, _is_single, _is_any):
         for one, features in found:
             new = {f for f in features if kinds(f)} - seen
             if new and len(kept) < most and one not in kept:
@@ -87,7 +88,11 @@ def draw_record(rule: Rule, *, examples: int = EXAMPLES, most: int = MOST) -> li
 
 
 def _is_outcome(feature: Any) -> bool:
-    return isinstance(feature, tuple)
+    return isinstance(feature, tuple) and isinstance(feature[0], int)
+
+
+def _is_single(feature: Any) -> bool:
+    return isinstance(feature, str)
 
 
 def _is_any(feature: Any) -> bool:
@@ -128,13 +133,19 @@ def forms_of(example: Example) -> set[Any]:
     """What can be told apart of a match: attributes, operands that are there, ranks, types, contexts."""
     features: set[Any] = set(example.contexts) | set(example.forms)
     for place, op in enumerate((example.root, *example.inner)):
-        features |= {f"{place} {k}={v}" for k, v in op.attrs.items() if isinstance(v, int | float | str)}
+        named = {f"{place} {k}={_kind(v)}" for k, v in op.attrs.items()}
+        features |= named | set(combinations(sorted(named), 2))
         for index, value in enumerate(op.operands):
             type = None if value is None else value.type
             shape = (type.dtype.name, type.rank) if isinstance(type, TensorType) else None
             constant = value is not None and value.is_constant
             features.add(f"{place} operand {index} {shape} {constant}")
     return features
+
+
+def _kind(value: Any) -> Any:
+    """An attribute; of a list of numbers whether it is zeros, ones, or of several kinds."""
+    return sorted(set(value)) if isinstance(value, tuple) else value
 
 
 # --- files ---
