@@ -83,3 +83,27 @@ def rules_of(passes: Iterable[type[Pass]]) -> Iterator[tuple[type[Pass], Rule]]:
     for kind in passes:
         for rule in getattr(kind, "rules", ()):
             yield kind, rule
+
+
+def rule_pass(name: str, *rules: Rule, doc: str = "") -> type[RulePass]:
+    """A pass that is some rules, run to their fixpoint.
+
+    Args:
+        name: Its name in pipelines.
+        rules: In the order in which they are tried.
+        doc: What it does; by default what its first rule does.
+
+    Raises:
+        ValueError: There is no rule.
+    """
+    if not rules:
+        raise ValueError(f"pass {name!r} has no rules")
+
+    @dataclass(frozen=True)
+    class Made(RulePass):
+        pass
+
+    Made.name, Made.rules, Made.__doc__ = name, rules, doc or rules[0].doc
+    Made.__name__ = Made.__qualname__ = name
+    Made.__module__ = rules[0].build.__module__
+    return Made
