@@ -30,7 +30,8 @@ def test_the_smallest_pass_has_at_most_ten_lines_and_is_right(
     made = module(tmp_path, monkeypatch, source)
     assert made.MergeSubs.rules == (made.merge_subs,)
     assert str(made.MergeSubs()) == "merge-subs"
-    assert check_rule(made.merge_subs, examples=40).fired == 40
+    report = check_rule(made.merge_subs, examples=40)
+    assert report.fired == report.examples > 0
 
 
 def test_its_wrong_version_is_caught_with_at_most_four_nodes(
