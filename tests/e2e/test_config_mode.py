@@ -228,6 +228,16 @@ def test_the_runtime_form_of_a_detector_detects_alike(folder: Path, tmp_path: Pa
     np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-4)
 
 
+def test_outputs_may_be_integers(folder: Path) -> None:
+    for lines in (
+        "optimization: set_model_output_int16",
+        "quant_config: {model_config: {model_output_type: int16}}",
+    ):
+        result = compiled(folder, model="remove_node_type: Dequantize", calibration=lines)
+        assert result.deployed is not None
+        assert [v.tensor_type.dtype for v in result.deployed.graph.outputs] == [DType.i16]
+
+
 def test_data_of_another_range_than_declared_is_refused(folder: Path, tmp_path: Path) -> None:
     for path in (folder / "calibration").glob("*.npy"):
         np.save(tmp_path / path.name, 255 * np.load(path))

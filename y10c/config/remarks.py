@@ -11,10 +11,10 @@ from y10c.config.settings import Config
 QUANT_CONFIG = "calibration_parameters.quant_config"
 OPTIMIZATION = "calibration_parameters.optimization"
 
-IDLE_WORDS = ("run_fast", "set_model_output_int8", "set_model_output_int16")
-"""Words of `optimization` that nothing here reads: outputs stay float, or int32 without their Dequantize."""
+IDLE_WORDS = ("run_fast",)
+"""Words of `optimization` that nothing here reads."""
 
-IDLE_KEYS = ("model_output_type", "modelwise_search", "layerwise_search")
+IDLE_KEYS = ("modelwise_search", "layerwise_search")
 """Keys of `model_config` that steer the toolchain's own search."""
 
 

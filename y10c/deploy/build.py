@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from y10c.calib.pixels import PIXELS_KEY, Pixels, pixels_json
 from y10c.deploy.batch import set_batch
 from y10c.deploy.inputs import InputForm, convert_input
-from y10c.deploy.outputs import Removed, remove_inputs, remove_outputs
+from y10c.deploy.outputs import Removed, quantize_outputs, remove_inputs, remove_outputs
 from y10c.deploy.plan import DeployPlan
 from y10c.detect.head_info import METADATA_KEY, HeadInfo
 from y10c.diagnostics import warn
@@ -51,6 +51,7 @@ def deploy(quantized: Graph, plan: DeployPlan, head: HeadInfo | None = None) -> 
     rewriter = Rewriter(graph, by=NAME)
     removed = Removed()
     set_batch(rewriter, plan.batch)
+    quantize_outputs(rewriter, plan)
     remove_outputs(rewriter, plan, removed)
     forms = tuple(_fed(rewriter, value, plan, removed) for value in list(graph.inputs))
     verify(graph)

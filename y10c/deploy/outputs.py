@@ -49,6 +49,41 @@ class Removed:
     reshaped: bool = False
 
 
+def quantize_outputs(rewriter: Rewriter, plan: DeployPlan) -> None:
+    """Put outputs on a symmetric grid of integers that holds their `reach`; Dequantize makes them real again.
+
+    It bears the name of the convolution in front, so that `remove_node_name` finds it.
+    """
+    if not plan.output_type:
+        return
+    values = []
+    for name, value in zip(rewriter.graph.output_names, rewriter.graph.outputs, strict=True):
+        made = _on_grid(rewriter, value, plan.output_type, plan.reach.get(name, 0.0))
+        made.name = name
+        values.append(made)
+    rewriter.set_outputs(values, list(rewriter.graph.output_names))
+
+
+def _on_grid(rewriter: Rewriter, value: Value, kind: str, reach: float) -> Value:
+    if value.tensor_type.dtype is not DType.f32 or reach <= 0:
+        return value
+    dtype = DType.i8 if kind == "int8" else DType.i16
+    scale = rewriter.const(np.float32(reach / dtype.integer_range[1]))
+    zero = rewriter.const(np.zeros((), dtype.numpy))
+    value.name = f"{value.name}_real"
+    integers = rewriter.op.QuantizeLinear(value, scale, zero, _location=f"{value.name}/quantize")
+    made: Value = rewriter.op.DequantizeLinear(integers, scale, zero, _location=_behind_moves(value))
+    return made
+
+
+def _behind_moves(value: Value) -> str:
+    """The name of the op that computes a value, seen through moves."""
+    op = value.producer
+    while op is not None and op.name in MOVES and op.operands[0] is not None:
+        op = op.operands[0].producer
+    return op.location if op is not None else value.name
+
+
 def remove_outputs(rewriter: Rewriter, plan: DeployPlan, removed: Removed) -> None:
     """Remove what the plan names in front of the outputs; `removed` takes what is gone."""
     graph = rewriter.graph

@@ -28,7 +28,13 @@ from y10c.passes.int8.choose_precision import Precision
 from y10c.passes.layout.select import AUTO, LAYOUTS
 from y10c.passes.observe.ranges import Ranges
 from y10c.passes.pipelines import Stage, stages
-from y10c.pipeline.config import CONFIG_TARGET, deploy_plan, input_shapes, open_config_feeds
+from y10c.pipeline.config import (
+    CONFIG_TARGET,
+    deploy_plan,
+    input_shapes,
+    open_config_feeds,
+    reach_of_outputs,
+)
 from y10c.pipeline.costs import estimate_cost, machine_of
 from y10c.pipeline.manager import PassRun, check_order, run_passes
 from y10c.pipeline.nodes import Models, compare_nodes
@@ -253,6 +259,8 @@ class _Compilation:
         if "ptq" not in self.models or self.target.name != CONFIG_TARGET:
             return None
         plan = deploy_plan(self.options.config, self.graph)
+        if plan.output_type:
+            plan = replace(plan, reach=reach_of_outputs(self.models["optimized"], self.feeds))
         return None if plan.changes_nothing else deploy(self.graph, plan, self.context.tables.get(HeadInfo))
 
     def _metadata(self) -> dict[str, str]:

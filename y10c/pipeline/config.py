@@ -7,6 +7,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import onnx
+
+from y10c.calib.collect import run_outputs
 from y10c.calib.dataset import open_dataset
 from y10c.calib.feeds import Feeds, generated_feeds
 from y10c.calib.preprocess import Preprocess
@@ -30,6 +34,9 @@ QUANT_CONFIG = "calibration_parameters.quant_config"
 CAL_DATA = "calibration_parameters.cal_data_dir"
 EARLY = 4
 """Samples that are looked at before the work begins: values of a wrong range show in the first."""
+
+OUTPUT_SAMPLES = 16
+"""Samples that the range of quantized outputs is taken from."""
 
 METHODS = {"kl": "kl", "max": "min-max", "min-max": "min-max", "percentile": "percentile"}
 """Methods of calibration by the names of the config; everything else searches."""
@@ -261,6 +268,16 @@ def deploy_plan(config: Config | None, graph: Graph) -> DeployPlan:
             if layout is not None
         }
     )
+
+
+def reach_of_outputs(model: onnx.ModelProto, feeds: Feeds) -> dict[str, float]:
+    """The greatest magnitude of each output over a few calibration samples."""
+    names = [one.name for one in model.graph.output]
+    reach = dict.fromkeys(names, 0.0)
+    for _, outputs in run_outputs(model, feeds.limited(OUTPUT_SAMPLES), names):
+        for name, array in outputs.items():
+            reach[name] = max(reach[name], float(np.abs(array).max()))
+    return reach
 
 
 FLAGS = {

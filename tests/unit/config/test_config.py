@@ -93,7 +93,7 @@ def test_the_command_line_gives_what_a_file_lacks() -> None:
             with_calibration("calibration_type: kl", "max_percentile: 0.9"),
             "no effect without calibration_type",
         ),
-        (with_calibration("optimization: set_model_output_int8"), "no effect here: set_model_output_int8"),
+        (with_calibration("optimization: run_fast"), "no effect here: run_fast"),
         (
             with_calibration("quant_config: {model_config: {layerwise_search: {metric: mse}}}"),
             "no effect here: model_config.layerwise_search",

@@ -257,6 +257,23 @@ def test_without_dequantize_an_output_holds_the_accumulators(zero: int, kind: ty
     assert made.removed.nodes == ["conv (Dequantize)"]
 
 
+@pytest.mark.parametrize("kind", ["int8", "int16"])
+def test_outputs_on_a_grid_and_without_their_dequantize(kind: str) -> None:
+    model = quantized_net()
+    array = RNG.uniform(-1, 1, (1, 3, H, W)).astype(np.float32)
+    (wanted,) = run(model, {"images": array})
+    reach = float(np.abs(wanted).max())
+    step = reach / (127 if kind == "int8" else 32767)
+    plan: dict[str, Any] = {"output_type": kind, "reach": {"t": reach}}
+    (real,) = run(deployed(model, **plan).graph.to_onnx(), {"images": array})
+    np.testing.assert_allclose(real, wanted, atol=0.51 * step)
+    bare = deployed(model, **plan, remove_names=frozenset({"conv"}))
+    (integers,) = run(bare.graph.to_onnx(), {"images": array})
+    assert str(integers.dtype) == kind
+    np.testing.assert_allclose(integers * np.float32(step), real, rtol=1e-5)
+    assert bare.removed.scales["t"] == (pytest.approx(step),)
+
+
 def test_a_transpose_goes_and_the_integers_stay() -> None:
     made = deployed(quantized_net(), remove_types=frozenset({"Transpose", "Dequantize"}))
     assert made.graph.outputs[0].tensor_type.shape == (1, 5, H, W)
