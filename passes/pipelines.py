@@ -76,6 +76,7 @@ def stages(
     from y10c.passes.head.fold import FoldHead
     from y10c.passes.int8.absorb_shift import AbsorbShift
     from y10c.passes.int8.choose_precision import ChoosePrecision
+    from y10c.passes.int8.confirm_ranges import ConfirmRanges
     from y10c.passes.int8.equalize import Equalize
     from y10c.passes.int8.quantize_activations import QuantizeActivations
     from y10c.passes.int8.quantize_weights import QuantizeWeights
@@ -91,6 +92,8 @@ def stages(
         table=quant.calibration_table,
         float_nodes=quant.nodes_of("float32"),
     )
+    searched = quant.method == "search" and quant.calibration_table is None
+    confirm = (ConfirmRanges(),) if searched and quant.effort != "fast" else ()
     precision = ChoosePrecision(
         auto=quant.mixed == "auto",
         share=quant.int16_macs,
@@ -104,10 +107,11 @@ def stages(
     equalize = (Equalize(),) if quant.equalize else ()
     optimized = (*canonicalization(), FoldHead(head), *legalization, *equalize, *shift)
     moments = (ObserveMoments(MOMENT_IMAGES[quant.effort]),) if quant.rounding else ()
+    calibrated = (calibrate, *confirm, precision, *moments, QuantizeActivations())
     weights = QuantizeWeights(quant.weight_clip, quant.bias_correction)
     return (
         Stage("original", (), "original_float_model"),
         Stage("optimized", optimized, "optimized_float_model"),
-        Stage("calibrated", (calibrate, precision, *moments, QuantizeActivations()), "calibrated_model"),
+        Stage("calibrated", calibrated, "calibrated_model"),
         Stage("ptq", (weights, SelectLayout(layout)), "ptq_model"),
     )
