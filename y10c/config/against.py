@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from y10c.config.problems import Findings, choices, suggestion
+from y10c.config.problems import Findings, Place, choices, suggestion
 from y10c.config.rules import shape_problem
 from y10c.config.settings import Config, InputConfig
 
@@ -90,8 +90,10 @@ def _fits(shape: Iterable[int], extents: Extents) -> bool:
     )
 
 
-def _check_names(config: Config, key: str, nodes: frozenset[str], tell: object) -> None:
-    assert callable(tell)
+Tell = Callable[[Place, str, str, str | None], None]
+
+
+def _check_names(config: Config, key: str, nodes: frozenset[str], tell: Tell) -> None:
     for name in config.names(key):
         if name not in nodes:
             help = suggestion(name, nodes) or "names are those of the ONNX file: y10c info MODEL --json"
