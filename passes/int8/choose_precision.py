@@ -172,7 +172,7 @@ class ChoosePrecision(Pass):
         context: PassContext,
     ) -> list[Value]:
         macs = _macs(plan, graph)
-        by_name = {g.name: g for g in gains}
+        by_name = {plan.source_name(g): g for g in gains}
         spent = {op for g in named for op in plan.macs_readers(g)}
         candidates = [
             Candidate(n, gains[g], {_label(op): macs[op] for op in plan.macs_readers(g) if op not in spent})
@@ -293,7 +293,7 @@ def _report(
     macs: Mapping[Op, int],
 ) -> Precision:
     rows = []
-    for group in sorted({*gains, *chosen}, key=lambda g: (-gains.get(g, float("inf")), g.name)):
+    for group in sorted({*gains, *chosen}, key=lambda g: (-gains.get(g, float("inf")), plan.source_name(g))):
         readers = plan.macs_readers(group)
         cost = sum(macs[op] for op in readers)
         why = (
@@ -304,7 +304,9 @@ def _report(
             else "MACs not worth it"
         )
         wide = 16 if group in chosen else 8
-        rows.append(Row(group.name, tuple(map(_label, readers)), gains.get(group), cost, wide, why))
+        rows.append(
+            Row(plan.source_name(group), tuple(map(_label, readers)), gains.get(group), cost, wide, why)
+        )
     wide_ops = {op for group in chosen for op in plan.macs_readers(group)}
     return Precision(tuple(rows), sum(macs[op] for op in wide_ops), sum(macs.values()))
 

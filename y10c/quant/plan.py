@@ -84,6 +84,11 @@ class QuantPlan:
             found[edge.group].append(edge)
         return dict(found)
 
+    def source_name(self, group: Value) -> str:
+        """The name of the tensor that the others of a group are copies of."""
+        edges = [edge for edge in self.edges if edge.group is group]
+        return next((edge for edge in edges if self.is_source(edge)), edges[0]).value.name
+
     @property
     def exits(self) -> list[Value]:
         """Results of integer ops that leave as floats: to the tail or to an output."""

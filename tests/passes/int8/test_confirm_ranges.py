@@ -17,6 +17,7 @@ from y10c.passes.int8.confirm_ranges import Confirmation, ConfirmRanges
 from y10c.passes.observe.calibrate import Calibrate
 from y10c.passes.observe.ranges import Ranges
 from y10c.pipeline.manager import run_passes
+from y10c.quant.plan import QuantPlan
 from y10c.quant.scheme import QuantScheme
 from y10c.rewrite.passes import PassContext
 from y10c.targets.j6.scheme import SCHEME
@@ -47,7 +48,8 @@ def test_good_ranges_are_kept(net: Net, photos: Path) -> None:
 def test_ranges_that_ruin_the_outputs_give_way(net: Net, photos: Path) -> None:
     graph, context = calibrated(net(), photos)
     ranges: Ranges = context.tables[Ranges]
-    group = next(g for g in ranges if g.name == "a1")
+    plan: QuantPlan = context.tables[QuantPlan]
+    group = next(e.group for e in plan.edges if e.value.name == "a1")
     ranges[group] = Range(-0.01, 0.01, "search")
     run_passes(graph, [ConfirmRanges()], context)
     assert context.tables[Confirmation].taken == "min-max"
