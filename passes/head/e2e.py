@@ -31,6 +31,8 @@ def fold_e2e(rewriter: Rewriter, head: Head) -> None:
     name, old = _kept_output(rewriter, head)
     with rewriter.before(graph.terminator):
         rows = _Tail(rewriter, head).rows()
+        if old is not None and old.type is not None and old.tensor_type.dtype is not DType.f32:
+            rows = rewriter.op.Cast(rows, to=old.tensor_type.dtype.value)
     if old is not None and old.type is not None:
         rewriter.set_type(rows, old.tensor_type)
     rewriter.set_outputs([rows], [name])
@@ -76,7 +78,7 @@ class _Tail:
         """Anchors with the best single logits, ascending: `[B, K]` int64."""
         best = [self.op.ReduceMax(s.cls.result, [1], keepdims=0) for s in self.head.scales]
         flat = [self.op.Reshape(b, [0, -1]) for b in best]
-        _, anchors = self._top(self.op.Concat(*flat, axis=1))
+        _, anchors = self._top(self._wide(self.op.Concat(*flat, axis=1)))
         ascending, _ = self._top(self.op.Cast(anchors, to=DType.f32.value), largest=0)
         made: Value = self.op.Cast(ascending, to=DType.i64.value)
         return made
@@ -91,7 +93,14 @@ class _Tail:
         flat = [self.op.Reshape(c.result, [0, width, -1]) for c in convs]
         index = self.op.Expand(self.op.Unsqueeze(anchors, [1]), [1, width, 1])
         taken = self.op.GatherElements(self.op.Concat(*flat, axis=2), index, axis=2)
-        made: Value = self.op.Transpose(taken, perm=(0, 2, 1))
+        made: Value = self._wide(self.op.Transpose(taken, perm=(0, 2, 1)))
+        return made
+
+    def _wide(self, value: Value) -> Value:
+        """As float32, in which a half network's logits are ranked and decoded too."""
+        if value.tensor_type.dtype is DType.f32:
+            return value
+        made: Value = self.op.Cast(value, to=DType.f32.value)
         return made
 
     def _boxes(self, survivors: Value) -> Value:

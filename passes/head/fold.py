@@ -72,7 +72,11 @@ def _agreed(head: Head, mode: str) -> tuple[str, tuple[str, ...]]:
     if mode == "e2e" and head.branch == "one2many":
         return "raw", (NO_ONE2ONE, CALLERS_NMS, *head.assumed)
     if mode == "e2e" and not head.static:
-        raise ModelError("the anchors of an input of open extents are not known", code="Y3004")
+        raise ModelError(
+            "the anchors of an input of open extents are not known",
+            code="Y3004",
+            help="give its extents, as in --shape images=1x3x640x640, or fold to raw",
+        )
     if mode == "e2e" and head.branch == "unknown":
         return mode, (ASSUMED_ONE2ONE, *head.assumed)
     if mode == "raw" and head.branch == "one2many":

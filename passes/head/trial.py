@@ -24,8 +24,8 @@ from y10c.rewrite.rewriter import Rewriter
 COMPARED = 50
 """Best rows that must have a partner."""
 
-PIXELS, SCORE = 0.05, 1e-4
-"""How far partners may lie apart."""
+TOLERANCES = {DType.f32: (0.05, 1e-4), DType.f16: (4.0, 5e-3)}
+"""How far apart partners may lie, in pixels and score; half floats have steps of half a pixel."""
 
 
 def decodes_like_yolo(graph: Graph, head: Head, info: HeadInfo) -> bool | None:
@@ -44,12 +44,15 @@ def decodes_like_yolo(graph: Graph, head: Head, info: HeadInfo) -> bool | None:
     alone = _alone(graph, head, ends)
     if alone is None:
         return None
-    logits = _logits(info)
+    dtype = alone.inputs[0].tensor_type.dtype
+    logits = [x.astype(dtype.numpy) for x in _logits(info)]
     found = _run(alone, dict(zip((v.name for v in alone.inputs), logits, strict=True)))
+    if found is None:
+        return None
     maps = [x.transpose(0, 2, 3, 1) for x in logits]
     if head.detections:
-        return _rows_agree(found[0][0], decode_raw(maps, info, score=0.0))
-    return _anchors_agree(found, decode_anchors(maps, info))
+        return _rows_agree(found[0][0], decode_raw(maps, info, score=0.0), *TOLERANCES[dtype])
+    return _anchors_agree(found, decode_anchors(maps, info), *TOLERANCES[dtype])
 
 
 def _ends(graph: Graph, head: Head) -> list[Value]:
@@ -79,7 +82,10 @@ def _alone(graph: Graph, head: Head, ends: Sequence[Value]) -> Graph | None:
     made.info.opsets = dict(graph.info.opsets)
     values: dict[Value, Value] = {}
     for number, (value, extent, width) in enumerate(_boundary(head)):
-        values[value] = made.add_input(TensorType(DType.f32, (1, width, *extent)), f"logits{number}")
+        dtype = value.tensor_type.dtype
+        if dtype not in TOLERANCES:
+            return None
+        values[value] = made.add_input(TensorType(dtype, (1, width, *extent)), f"logits{number}")
     rewriter = Rewriter(made)
     needed = cone_of(ends).ops & head.tail
     for op in graph.ops:
@@ -129,18 +135,23 @@ def _logits(info: HeadInfo) -> list[NDArray[np.float32]]:
     ]
 
 
-def _run(graph: Graph, feed: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+def _run(graph: Graph, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]] | None:
+    """The outputs; None where onnxruntime cannot run the tail, which then stays untried."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
-    session: Any = onnxruntime.InferenceSession(
-        graph.to_onnx().SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    return list(session.run(None, dict(feed)))
+    data = graph.to_onnx().SerializeToString()
+    try:
+        session: Any = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        return [np.asarray(x, np.float32) for x in session.run(None, dict(feed))]
+    except Exception:  # onnxruntime's errors have no common base that it exports
+        return None
 
 
-def _anchors_agree(found: Sequence[NDArray[np.float32]], ours: tuple[NDArray[Any], NDArray[Any]]) -> bool:
+def _anchors_agree(
+    found: Sequence[NDArray[Any]], ours: tuple[NDArray[Any], NDArray[Any]], pixels: float, score: float
+) -> bool:
     """Boxes may be corners or centers and sizes, in pixels; scores follow them."""
     corners, scores = ours
     parts = [x[0] if len(x[0]) == len(scores) else x[0].T for x in found]
@@ -148,17 +159,17 @@ def _anchors_agree(found: Sequence[NDArray[np.float32]], ours: tuple[NDArray[Any
     low, high = corners[:, :2], corners[:, 2:]
     centers = np.concatenate([(low + high) / 2, high - low], axis=1)
     boxes = theirs[:, :4]
-    return np.abs(theirs[:, 4:] - scores).max() <= SCORE and any(
-        np.abs(boxes - known).max() <= PIXELS for known in (corners, centers)
+    return bool(np.abs(theirs[:, 4:] - scores).max() <= score) and any(
+        np.abs(boxes - known).max() <= pixels for known in (corners, centers)
     )
 
 
-def _rows_agree(rows: NDArray[np.float32], ours: Detections) -> bool:
+def _rows_agree(rows: NDArray[Any], ours: Detections, pixels: float, score: float) -> bool:
     for row in rows[:COMPARED]:
         near = (
             (ours.classes == int(row[5]))
-            & (np.abs(ours.boxes - row[:4]).max(axis=1) <= PIXELS)
-            & (np.abs(ours.scores - row[4]) <= SCORE)
+            & (np.abs(ours.boxes - row[:4]).max(axis=1) <= pixels)
+            & (np.abs(ours.scores - row[4]) <= score)
         )
         if not near.any():
             return False

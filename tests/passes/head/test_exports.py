@@ -352,3 +352,58 @@ def test_mixed_outputs_of_two_branches_are_an_error(shared: Path, order: list[in
     with collect() as warnings:
         assert not fold_head(graph, "keep").found
     assert not list(warnings)
+
+
+# --- half floats ---
+
+
+def halved(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same network in float16, as exporters for other chips write it."""
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    graph = made.graph
+    scales = {n.input[2] for n in graph.node if n.op_type == "Resize"}
+    for tensor in graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if array.dtype == np.float32 and tensor.name not in scales:
+            tensor.CopyFrom(numpy_helper.from_array(array.astype(np.float16), tensor.name))
+    for entry in (*graph.input, *graph.output, *graph.value_info):
+        if entry.type.tensor_type.elem_type == TensorProto.FLOAT:
+            entry.type.tensor_type.elem_type = TensorProto.FLOAT16
+    for attribute in (a for n in graph.node if n.op_type == "Cast" for a in n.attribute):
+        attribute.i = TensorProto.FLOAT16 if attribute.i == TensorProto.FLOAT else attribute.i
+    return made
+
+
+@pytest.mark.parametrize("mode", ["raw", "e2e"])
+@pytest.mark.parametrize(
+    ("network", "end"),
+    [("yolov8n", "one-to-many"), ("yolo26n", "end to end"), ("yolov8n", "scores apart")],
+)
+def test_half_networks_fold(shared: Path, network: str, end: str, mode: str) -> None:
+    graph = y10c.load(halved(exported(shared / "skeletons", network, end)))
+    info = fold_head(graph, mode)
+    assert info.mode == ("raw" if end == "one-to-many" else mode)
+    made = graph.to_onnx()
+    onnx.checker.check_model(made, full_check=True)
+    kinds = {o.type.tensor_type.elem_type for o in made.graph.output}
+    kept = info.mode == "raw" or end == "end to end"  # rows that no output had before are float32
+    assert kinds == {TensorProto.FLOAT16 if kept else TensorProto.FLOAT}
+
+
+def test_a_half_network_that_decodes_otherwise_is_left_as_it_is(shared: Path) -> None:
+    model = halved(one_to_many(Export(shared / "skeletons", "yolov8n"), offset=0.0))
+    assert not fold_head(y10c.load(model), "raw").found
+
+
+@pytest.mark.slow  # runs whole networks
+def test_the_slim_tail_of_a_half_network_ranks_as_the_export(shared: Path, run: Any) -> None:
+    model = halved(exported(shared / "skeletons", "yolo26n", "end to end"))
+    graph = y10c.load(model)
+    fold_head(graph, "e2e")
+    x = np.random.default_rng(3).random((1, 3, 640, 640)).astype(np.float16)
+    ours, theirs = (next(iter(run(m, x).values()))[0].astype(np.float32) for m in (graph.to_onnx(), model))
+    assert np.abs(ours[:, 4] - theirs[:, 4]).max() <= 2e-3
+    for row in ours[:100]:
+        near = (theirs[:, 5] == row[5]) & (np.abs(theirs[:, :4] - row[:4]).max(axis=1) <= 4)
+        assert near.any()
