@@ -80,6 +80,7 @@ def stages(
     from y10c.passes.int8.equalize import Equalize
     from y10c.passes.int8.quantize_activations import QuantizeActivations
     from y10c.passes.int8.quantize_weights import QuantizeWeights
+    from y10c.passes.int8.smooth import Smooth
     from y10c.passes.layout.select import SelectLayout
     from y10c.passes.observe.calibrate import Calibrate
     from y10c.passes.observe.moments import ObserveMoments
@@ -104,8 +105,8 @@ def stages(
         int8=quant.nodes_of("int8"),
     )
     shift = (AbsorbShift(),) if quant.absorb_shift else ()
-    equalize = (Equalize(),) if quant.equalize else ()
-    optimized = (*canonicalization(), FoldHead(head), *legalization, *equalize, *shift)
+    balance = (*((Equalize(),) if quant.equalize else ()), *((Smooth(),) if quant.smooth else ()))
+    optimized = (*canonicalization(), FoldHead(head), *legalization, *balance, *shift)
     moments = (ObserveMoments(MOMENT_IMAGES[quant.effort]),) if quant.rounding else ()
     calibrated = (calibrate, *confirm, precision, *moments, QuantizeActivations())
     weights = QuantizeWeights(quant.weight_clip, quant.bias_correction)

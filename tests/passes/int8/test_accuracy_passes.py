@@ -19,6 +19,7 @@ from y10c.ops.reference import evaluate
 from y10c.passes.canonicalize.recognize import RecognizeFunctions
 from y10c.passes.int8.absorb_shift import AbsorbShift
 from y10c.passes.int8.equalize import Equalize, pairs
+from y10c.passes.int8.smooth import Smooth
 from y10c.pipeline.manager import run_passes
 from y10c.quant.options import QuantOptions
 from y10c.quant.scheme import QuantScheme
@@ -88,6 +89,16 @@ def test_equalized_channels_have_equal_ranges(net: Net, photos: Path) -> None:
     np.testing.assert_allclose(writes, reads, rtol=1e-4)
 
 
+def test_smoothed_channels_leave_the_float_network_as_it_was(net: Net, photos: Path) -> None:
+    model = net()
+    model.graph.node[-2].input[0] = "a3"  # so that a convolution reads a table, with nothing between
+    model.graph.node[-2].attribute.append(onnx.helper.make_attribute("strides", [2, 2]))
+    before = rewritten(model, photos, SYMMETRIC)
+    after = rewritten(model, photos, SYMMETRIC, Smooth())
+    assert count(after, "Mul") == 1
+    np.testing.assert_allclose(outputs(after), outputs(before), rtol=1e-3, atol=1e-5)
+
+
 def weight(op: Op) -> NDArray[np.float32]:
     value = op.operands[1]
     assert value is not None
@@ -95,7 +106,7 @@ def weight(op: Op) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"weight_clip": True}, {"bias_correction": True}, {"equalize": True}]
+    "options", [{}, {"weight_clip": True}, {"bias_correction": True}, {"equalize": True}, {"smooth": True}]
 )
 def test_every_switch_gives_a_model_that_stays_close(
     net: Net, photos: Path, options: dict[str, bool]
