@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
 import y10c
+from tests.exactness.test_models import block
 from y10c.comparison.matching import match
 from y10c.comparison.sides import open_side
 from y10c.pipeline.result import Result
+from y10c.quant.options import QuantOptions
 
 
 def test_the_first_model_is_matched_with_the_last(compiled: Result) -> None:
@@ -53,3 +56,18 @@ def test_a_model_in_memory_is_not_changed(detector: onnx.ModelProto, pictures: P
     before = detector.SerializeToString(deterministic=True)
     y10c.compare(detector, detector, data=pictures, samples=1)
     assert detector.SerializeToString(deterministic=True) == before
+
+
+def test_a_constant_that_was_taken_off_is_no_error(tmp_path: Path) -> None:
+    """A symmetric grid around the middle of a SiLU: the tensors keep their names and their meaning."""
+    draw = np.random.default_rng(3)
+    for index in range(4):
+        np.save(tmp_path / f"{index}.npy", draw.random((1, 3, 16, 16), dtype=np.float32))
+    model = block()
+    symmetric = QuantOptions(scheme="symmetric", absorb_shift=True, mixed="off", rounding=False)
+    compiled = y10c.compile(model, "j6", calibration=tmp_path, quant=symmetric).model
+    assert [node for node in compiled.graph.node if node.name.endswith("/shift")]
+    found = y10c.compare(model, compiled, data=tmp_path)
+    assert any("less by a constant" in note for note in found.notes)
+    assert min(node.own_sqnr_db for node in found.nodes) > 20
+    assert min(node.sqnr_db for node in found.nodes) > 10

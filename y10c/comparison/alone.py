@@ -58,7 +58,7 @@ class Alone:
             inputs: At least what of the candidate's own `inputs` these nodes read.
         """
         given = {
-            name: reference[pair.reference].astype(pair.element.numpy, copy=False)
+            name: pair.expected(reference[pair.reference]).astype(pair.element.numpy, copy=False)
             for name, pair in self._stand_ins.items()
         }
         return self._session.run({**given, **{name: inputs[name] for name in self.inputs}})

@@ -133,6 +133,12 @@ def _notes(ours: Side, theirs: Side, pairs: Sequence[Pair], outputs: Sequence[Ou
         warn("Y5008", tail_warning(inside), where=theirs.name, help="leave the tail float")
         notes.append(f"{theirs.name}: {tail_warning(inside)}.")
     missing = [one.name for one in outputs if not one.compared]
+    moved = sum(pair.shift is not None for pair in pairs)
+    if moved:
+        notes.append(
+            f"{moved} tensors of {theirs.name} are less by a constant for which their readers make up; it is "
+            "taken off the reference's too."
+        )
     if sorts(ranking_tail(ours.graph)):
         notes.append(
             "The reference ranks its rows, which change places by a trifle: what enters its tail is compared."

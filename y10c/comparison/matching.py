@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from y10c.comparison.outputs import ranking_tail
+from y10c.comparison.shifts import Shift, shifted, shifts_of
 from y10c.comparison.sides import Side
 from y10c.comparison.tensors import IntegerGrid, Seen, may_fit, real_values, seen
 from y10c.ir.types import DType
@@ -28,6 +33,8 @@ class Pair:
         quantized: Whether the candidate quantizes it.
         element: Float type that the candidate computes in.
         elements: Number of elements of one sample; open extents count as 1.
+        shift: By how much the candidate's tensor is meant to be less than the reference's, one number a
+            channel; None for nothing.
     """
 
     tensor: str
@@ -40,6 +47,14 @@ class Pair:
     quantized: bool
     element: DType = DType.f32
     elements: int = 0
+    shift: Shift | None = field(default=None, compare=False)
+
+    def expected(self, array: NDArray[Any]) -> NDArray[Any]:
+        """What the candidate's tensor should be where the reference's is `array`."""
+        if self.shift is None:
+            return array
+        moved: NDArray[Any] = array - self.shift.astype(array.dtype).reshape(-1, *(1,) * (array.ndim - 2))
+        return moved
 
     @property
     def dtype(self) -> str:
@@ -56,13 +71,16 @@ def match(reference: Side, candidate: Side) -> list[Pair]:
     left out.
     """
     known = _by_name(reference)
+    taken, ours = shifts_of(candidate.graph), shifts_of(reference.graph)
     same_place = dict(zip(candidate.graph.inputs, reference.graph.inputs, strict=True))
     pairs: dict[str, Pair] = {}
     for value in _comparable(candidate):
         by_name = (known[name] for name in _names(value) if name in known)
         found = same_place.get(value) or next(by_name, None)
         if found is not None and found.name not in pairs and may_fit(found, value):
-            pairs[found.name] = _pair(found, seen(found), value, seen(value))
+            moved = shifted(value)
+            shift = _less(taken.get(moved), ours.get(found))
+            pairs[found.name] = _pair(found, seen(found), value, seen(moved), shift)
     told = (pair for pair in pairs.values() if pair.op != "input" or pair.quantized)
     return [pair for pair in told if _readable(pair, reference, candidate)]
 
@@ -89,7 +107,17 @@ def _names(value: Value) -> Iterator[str]:
     yield from value.lineage
 
 
-def _pair(a: Value, a_seen: Seen, b: Value, b_seen: Seen) -> Pair:
+def _less(candidate: Shift | None, reference: Shift | None) -> Shift | None:
+    """What one is shifted more than the other; None where that is nothing but a constant's own rounding."""
+    if candidate is None and reference is None:
+        return None
+    first, second = (np.zeros(1) if s is None else s for s in (candidate, reference))
+    apart = first - second
+    small = 1e-3 * max(float(np.abs(first).max()), float(np.abs(second).max()))
+    return apart if np.abs(apart).max() > small else None
+
+
+def _pair(a: Value, a_seen: Seen, b: Value, b_seen: Seen, shift: Shift | None) -> Pair:
     op = b.producer
     return Pair(
         a.name,
@@ -102,6 +130,7 @@ def _pair(a: Value, a_seen: Seen, b: Value, b_seen: Seen) -> Pair:
         b_seen.quantized,
         b.tensor_type.dtype,
         math.prod(d for d in b.shape or () if isinstance(d, int)),
+        shift,
     )
 
 

@@ -114,7 +114,7 @@ def _measure_part(
     for index, ((sample, right), (_, judged)) in enumerate(runs):
         own = alone.run(right, judged)
         for pair in pairs:
-            _add(into[pair.tensor], pair, sample, right[pair.reference], judged, own)
+            _add(into[pair.tensor], pair, sample, pair.expected(right[pair.reference]), judged, own)
         yield index + 1
 
 
