@@ -33,7 +33,7 @@ from y10c.rewrite.passes import Pass, PassContext
 
 FORMAT = "y10c-mixed"
 
-IMAGES = {"fast": (8, 2), "default": (20, 5), "best": (60, 16)}
+IMAGES = {"fast": (8, 3), "default": (24, 9), "best": (60, 20)}
 """Samples looked at, and samples that sensitivity is measured on, by effort. fitted: see
 benchmarks/sensitivity.py."""
 

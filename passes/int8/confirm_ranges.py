@@ -60,7 +60,7 @@ class ConfirmRanges(Pass):
     name: ClassVar[str] = "confirm-ranges"
     requires: ClassVar[frozenset[str]] = frozenset({"Calibrated"})
 
-    tried: int = 20
+    tried: int = 24
     samples: int = 6
     methods: tuple[str, ...] = ("min-max",)
 
