@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from y10c.config.settings import Config
-    from y10c.pipeline.result import Result
+    from y10c.pipeline.result import Cost, Result
     from y10c.quant.options import QuantOptions
 
 MODEL = "model_parameters"
@@ -170,7 +170,6 @@ def parse_shape(text: str) -> tuple[str, list[int]]:
 
 def summary(result: Result) -> dict[str, object]:
     """The result as the JSON object of `--json`."""
-    cost = result.cost.result if result.cost is not None else None
     return {
         "target": result.target,
         "march": result.march,
@@ -181,10 +180,24 @@ def summary(result: Result) -> dict[str, object]:
         if result.precision is None
         else {"macs": result.precision.share, "tensors": [row.tensor for row in result.precision.wide]},
         "cpu_nodes": [n.node for n in result.nodes if n.unit == "CPU"],
-        "cost": cost.summary_dict() if cost is not None else None,
+        "cost": _estimate(result.cost) if result.cost is not None else None,
         "files": dict(result.files),
         "warnings": result.warnings.as_dicts(),
     }
+
+
+def _estimate(cost: Cost) -> dict[str, object]:
+    """The totals of the estimate; times are null where the march tells none."""
+    totals: dict[str, object] = cost.result.summary_dict()
+    if cost.times_refused is None:
+        return totals
+    return {name: None if _is_time(name) else value for name, value in totals.items()} | {
+        "times_refused": cost.times_refused
+    }
+
+
+def _is_time(name: str) -> bool:
+    return "_ms" in name or name.startswith("fps")
 
 
 def drawn(result: Result) -> RenderableType:
@@ -221,6 +234,8 @@ def _head(result: Result) -> str:
 def _time(result: Result) -> str:
     if result.cost is None:
         return "not modelled for this target"
+    if result.cost.times_refused is not None:
+        return f"not told: {result.cost.times_refused}"
     total = result.cost.result.summary
     low, high = total.latency_ms_band
     return f"{total.latency_ms:.2f} ms ({low:.2f} to {high:.2f}), {total.fps:.0f} FPS, estimated"

@@ -64,7 +64,10 @@ def _placement(page: NodePage) -> dict[str, Any]:
 
 
 def _cost(page: NodePage) -> dict[str, Any]:
-    return {"layers": list(page.layers), "times_refused": page.times_refused}
+    layers = [asdict(layer) for layer in page.layers]
+    if page.times_refused is not None:
+        layers = [{k: None if k.endswith("_us") else v for k, v in one.items()} for one in layers]
+    return {"layers": layers, "times_refused": page.times_refused}
 
 
 def _drawn(page: NodePage) -> RenderableType:

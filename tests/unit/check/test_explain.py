@@ -55,6 +55,19 @@ def test_a_march_without_rates_tells_cycles_and_no_times(
     shown = capsys.readouterr().out
     assert "no times: " in shown
     assert " us " not in shown
+    (layer,) = page(capsys, str(model), "mix", "--march", "nash-p")["cost"]["layers"]
+    assert layer["cycles"] > 0
+    assert layer["time_us"] is None
+
+
+def test_compile_tells_no_times_either(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["compile", str(model), "--march", "s600", "-o", str(model.parent / "build"), "-q"]
+    assert main(arguments) == 0
+    assert "no latency of nash-p is published" in capsys.readouterr().out
+    assert main([*arguments, "--json"]) == 0
+    cost = json.loads(capsys.readouterr().out)["cost"]
+    assert cost["macs"] == 4 * 4 * 64
+    assert {cost["latency_ms"], cost["fps"], cost["bpu_busy_ms"]} == {None}
 
 
 def test_a_build_folder_tells_ranges(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
