@@ -146,6 +146,7 @@ def test_names_that_fit_nothing_are_told(folder: Path) -> None:
         w.message for w in compiled(folder, model='node_info: "no_such_node:int16;conv3:int16"').warnings
     ]
     assert any("no_such_node names no node" in message for message in messages)
+    assert "ranges from 4 samples hold for little else" in messages
     assert any("no effect on tensors that pass between no two integer ops: y" in m for m in messages)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from y10c.calib.dataset import Dataset, open_dataset
+from y10c.calib.lint import FEW
 from y10c.calib.synthetic import synthetic_dataset
 from y10c.diagnostics import warn
 from y10c.errors import ModelError
@@ -32,6 +33,15 @@ class Feeds(dict[str, Dataset]):
     def picked(self, indices: Sequence[int]) -> Feeds:
         """Some samples by their places."""
         return Feeds({name: data.picked(indices) for name, data in self.items()})
+
+    def warn_of_few(self) -> None:
+        """Warn where there are too few samples to trust their ranges."""
+        if self.count < FEW:
+            warn(
+                "Y5003",
+                f"ranges from {self.count} sample{'s' * (self.count != 1)} hold for little else",
+                help="calibrate on 20 to 500 samples of the application",
+            )
 
     def report_findings(self) -> None:
         """Warn of what loading the samples showed to be odd; raises DataError as `require_sound` does."""

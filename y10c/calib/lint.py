@@ -33,6 +33,10 @@ LARGER, SMALLER = 8, 64
 mistakes are factors of 58 and more (pixels where normalized values belong, or normalizing twice)."""
 
 
+FEW = 10
+"""Fewer samples say too little about ranges (assumed; the toolchain's own pages ask for 20 to 500)."""
+
+
 @dataclass(frozen=True)
 class Note:
     """What loading a sample saw of it, enough to judge the data set by.

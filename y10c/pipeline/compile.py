@@ -188,17 +188,20 @@ class _Compilation:
             return Feeds()
         inputs = {value.name: value.tensor_type for value in self.graph.inputs}
         if self.options.calibration is not None:
-            feeds = open_feeds(inputs, self.options.calibration)
-            return feeds if self.options.limit is None else feeds.limited(self.options.limit)
+            return self._given(open_feeds(inputs, self.options.calibration))
         if self.options.config is not None:
-            feeds = open_config_feeds(self.options.config, inputs)
-            return feeds if self.options.limit is None else feeds.limited(self.options.limit)
+            return self._given(open_config_feeds(self.options.config, inputs))
         warn(
             "Y5001",
             "calibrated on generated images: the accuracy of this model is unknown",
             help="pass --calibration DIR with images like those of the application",
         )
         return generated_feeds(inputs)
+
+    def _given(self, feeds: Feeds) -> Feeds:
+        """As much of some data as the user wants."""
+        feeds.warn_of_few()
+        return feeds if self.options.limit is None else feeds.limited(self.options.limit)
 
     def run(self, folder: Path | None, prefix: str) -> Result:
         check_order([p for stage in self._stages() for p in stage.passes])

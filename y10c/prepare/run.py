@@ -12,16 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y10c import atomic, progress
-from y10c.calib.lint import Note, constant_samples, duplicates, note, out_of_range
+from y10c.calib.lint import FEW, Note, constant_samples, duplicates, note, out_of_range
 from y10c.diagnostics import warn
 from y10c.errors import ConfigError, DataError
 from y10c.prepare.chain import script_error
 from y10c.prepare.inspect import SUFFIXES, Seen, files, look, open_picture
 from y10c.prepare.select import coverage, diverse
 from y10c.prepare.transforms import Transform
-
-LEAST = 10
-"""Fewer samples say too little about ranges (assumed; the toolchain's own pages ask for 20 to 500)."""
 
 MANIFEST = "prepare.json"
 
@@ -140,11 +137,11 @@ def refusals(looks: Sequence[Seen], expected: tuple[float, float] | None) -> dic
 
 
 def _require_enough(good: Sequence[Seen], refused: dict[str, str], request: Request) -> None:
-    if len(good) < LEAST:
+    if len(good) < FEW:
         first = next(iter(refused.items()), None)
         why = f"; {len(refused)} were refused, such as {first[0]}: {first[1]}" if first else ""
         raise DataError(
-            f"only {len(good)} samples are fit to calibrate on, at least {LEAST} are needed{why}",
+            f"only {len(good)} samples are fit to calibrate on, at least {FEW} are needed{why}",
             code="Y3103",
             where=str(request.folder),
             help="take 20 to 500 pictures like those of the application",
