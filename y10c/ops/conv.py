@@ -26,15 +26,13 @@ from y10c.ops.sample import (
     optional,
     rank_of,
 )
-from y10c.ops.shapes import int_attr, local, same_dtype, shape_of, show, tensors
+from y10c.ops.shapes import int_attr, known, local, same_dtype, shape_of, show
 from y10c.ops.spec import Inputs, Trait
 from y10c.ops.windows import Window
 
 
-def _infer_conv(inputs: Inputs) -> Sequence[Type | None] | None:
-    types = tensors(inputs, 2)
-    if types is None:
-        return None
+@known(2)
+def _infer_conv(inputs: Inputs, *types: TensorType) -> Sequence[Type | None] | None:
     x, w = shape_of(types[0]), shape_of(types[1])
     if len(x) != len(w) or len(x) < 3:
         raise ValueError(f"input of rank {len(x)} with weights of rank {len(w)}")
@@ -98,10 +96,10 @@ def _output_geometry(
     return strides, dilations, begin, list(wanted)
 
 
-def _infer_conv_transpose(inputs: Inputs) -> Sequence[Type | None] | None:
-    types = tensors(inputs, 2)
+@known(2)
+def _infer_conv_transpose(inputs: Inputs, *types: TensorType) -> Sequence[Type | None] | None:
     plain = inputs.attrs.get("auto_pad", "NOTSET") == "NOTSET" and not inputs.attrs.get("output_shape")
-    if types is None or not plain or not all(t.is_static for t in types):
+    if not plain or not all(t.is_static for t in types):
         return None
     x, w = types[0].static_shape, types[1].static_shape
     if len(x) != len(w) or x[1] != w[0]:

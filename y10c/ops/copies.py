@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,15 +25,16 @@ from y10c.ops.sample import (
     optional,
 )
 from y10c.ops.shape import ELEMENTS, MOVES
-from y10c.ops.shapes import broadcast, int_attr, int_list, local, same_as_first, shape_of, tensors
+from y10c.ops.shapes import broadcast, int_attr, int_list, known, local, same_as_first, shape_of
 from y10c.ops.spec import Inputs, Trait
 
 
-def _infer_expand(inputs: Inputs) -> Sequence[Type | None] | None:
-    x, target = tensors(inputs, 1), int_list(inputs, 1)
-    if x is None or target is None:
+@known(1)
+def _infer_expand(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
+    target = int_list(inputs, 1)
+    if target is None:
         return None
-    return [TensorType(x[0].dtype, broadcast(shape_of(x[0]), target))]
+    return [TensorType(x.dtype, broadcast(shape_of(x), target))]
 
 
 def _expand(x: Any, shape: Any) -> Any:
@@ -51,15 +51,16 @@ def _sample_expand(draw: Draw, request: Request) -> OpInstance:
     return OpInstance((x, keep(draw, request, 1, constant([*lead, *grown]))))
 
 
-def _infer_tile(inputs: Inputs) -> Sequence[Type | None] | None:
-    x, repeats = tensors(inputs, 1), int_list(inputs, 1)
-    if x is None or repeats is None or len(repeats) != len(shape_of(x[0])):
+@known(1)
+def _infer_tile(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
+    repeats = int_list(inputs, 1)
+    if repeats is None or len(repeats) != len(shape_of(x)):
         return None
     dims = (
         d * r if isinstance(d, int) else d if r == 1 else None
-        for d, r in zip(shape_of(x[0]), repeats, strict=True)
+        for d, r in zip(shape_of(x), repeats, strict=True)
     )
-    return [TensorType(x[0].dtype, tuple(dims))]
+    return [TensorType(x.dtype, tuple(dims))]
 
 
 def _tile(x: Any, repeats: Any) -> Any:
@@ -73,15 +74,20 @@ def _sample_tile(draw: Draw, request: Request) -> OpInstance:
     return OpInstance((x, keep(draw, request, 1, constant(draw.shape(len(x.shape))))))
 
 
-def _infer_blocks(inputs: Inputs, *, to_depth: bool) -> Sequence[Type | None] | None:
-    x = tensors(inputs, 1)
-    if x is None or not x[0].is_static or x[0].rank != 4:
+@known(1)
+def _infer_depth_to_space(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
+    if not x.is_static or x.rank != 4:
         return None
-    n, c, h, w = x[0].static_shape
-    block = int_attr(inputs, "blocksize", 1)
-    if to_depth:
-        return [TensorType(x[0].dtype, (n, c * block * block, h // block, w // block))]
-    return [TensorType(x[0].dtype, (n, c // (block * block), h * block, w * block))]
+    (n, c, h, w), block = x.static_shape, int_attr(inputs, "blocksize", 1)
+    return [TensorType(x.dtype, (n, c // (block * block), h * block, w * block))]
+
+
+@known(1)
+def _infer_space_to_depth(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
+    if not x.is_static or x.rank != 4:
+        return None
+    (n, c, h, w), block = x.static_shape, int_attr(inputs, "blocksize", 1)
+    return [TensorType(x.dtype, (n, c * block * block, h // block, w // block))]
 
 
 def _depth_to_space(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
@@ -152,14 +158,14 @@ SPECS = (
     onnx_op("Tile", infer=local("Tile", _infer_tile), reference=_tile, sample=_sample_tile, traits=MOVES),
     onnx_op(
         "DepthToSpace",
-        infer=local("DepthToSpace", partial(_infer_blocks, to_depth=False)),
+        infer=local("DepthToSpace", _infer_depth_to_space),
         reference=_depth_to_space,
         sample=_sample_depth_to_space,
         traits=MOVES,
     ),
     onnx_op(
         "SpaceToDepth",
-        infer=local("SpaceToDepth", partial(_infer_blocks, to_depth=True)),
+        infer=local("SpaceToDepth", _infer_space_to_depth),
         reference=_space_to_depth,
         sample=_sample_space_to_depth,
         traits=MOVES,

@@ -24,7 +24,7 @@ from y10c.ops.sample import (
     optional,
 )
 from y10c.ops.shape import ELEMENTS, MOVES
-from y10c.ops.shapes import axis_of, has, int_list, local, shape_of, tensors
+from y10c.ops.shapes import axis_of, has, int_list, known, local, shape_of
 from y10c.ops.spec import Inputs, Trait
 
 
@@ -40,15 +40,15 @@ def slice_of(start: int, end: int, step: int, extent: int) -> slice:
     return slice(min(max(start, 0), extent - 1), None if end < 0 else end, step)
 
 
-def _infer_slice(inputs: Inputs) -> Sequence[Type | None] | None:
-    x = tensors(inputs, 1)
+@known(1)
+def _infer_slice(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
     starts, ends = int_list(inputs, 1), int_list(inputs, 2)
-    if x is None or starts is None or ends is None:
+    if starts is None or ends is None:
         return None
     axes, steps = int_list(inputs, 3), int_list(inputs, 4)
     if (axes is None and has(inputs, 3)) or (steps is None and has(inputs, 4)):
         return None
-    dims = list(shape_of(x[0]))
+    dims = list(shape_of(x))
     axes = tuple(range(len(starts))) if axes is None else axes
     steps = (1,) * len(starts) if steps is None else steps
     if not len(starts) == len(ends) == len(axes) == len(steps):
@@ -58,7 +58,7 @@ def _infer_slice(inputs: Inputs) -> Sequence[Type | None] | None:
             raise ValueError("a step of 0")
         index = axis_of(axis, len(dims))
         dims[index] = _cut(dims[index], start, end, step)
-    return [TensorType(x[0].dtype, tuple(dims))]
+    return [TensorType(x.dtype, tuple(dims))]
 
 
 def _cut(dim: Dim, start: int, end: int, step: int) -> Dim:
@@ -181,12 +181,12 @@ def _bounds(draw: Draw, extent: int, *, backward: bool) -> tuple[int, int, int]:
     return end - 1, start - 1 if start else -extent - 1, -1
 
 
-def _infer_pad(inputs: Inputs) -> Sequence[Type | None] | None:
-    x = tensors(inputs, 1)
+@known(1)
+def _infer_pad(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
     pads = int_list(inputs, 1)
-    if x is None or pads is None:
+    if pads is None:
         return None
-    dims = list(shape_of(x[0]))
+    dims = list(shape_of(x))
     axes = int_list(inputs, 3)
     if axes is None:
         if has(inputs, 3):
@@ -199,7 +199,7 @@ def _infer_pad(inputs: Inputs) -> Sequence[Type | None] | None:
         more = pads[i] + pads[i + len(axes)]
         dim = dims[index]
         dims[index] = dim + more if isinstance(dim, int) else dim if more == 0 else None
-    return [TensorType(x[0].dtype, tuple(dims))]
+    return [TensorType(x.dtype, tuple(dims))]
 
 
 def _pad(x: Any, pads: Any, value: Any = None, axes: Any = None, *, mode: str = "constant") -> Any:

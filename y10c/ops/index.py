@@ -22,14 +22,12 @@ from y10c.ops.sample import (
     need,
 )
 from y10c.ops.shape import ELEMENTS, MOVES
-from y10c.ops.shapes import axis_of, local, same_as_first, shape_of, tensors
+from y10c.ops.shapes import axis_of, known, local, same_as_first, shape_of
 from y10c.ops.spec import Inputs
 
 
-def _infer_gather(inputs: Inputs) -> Sequence[Type | None] | None:
-    types = tensors(inputs, 2)
-    if types is None:
-        return None
+@known(2)
+def _infer_gather(inputs: Inputs, *types: TensorType) -> Sequence[Type | None] | None:
     x, where = shape_of(types[0]), shape_of(types[1])
     axis = axis_of(inputs.attrs.get("axis", 0), len(x))
     return [TensorType(types[0].dtype, (*x[:axis], *where, *x[axis + 1 :]))]
@@ -71,9 +69,9 @@ def _drawn_indices(draw: Draw, request: Request, type: TensorType, extent: int) 
     return keep(draw, request, 1, Given(type, draw.array(type, domain), domain))
 
 
-def _infer_gather_elements(inputs: Inputs) -> Sequence[Type | None] | None:
-    types = tensors(inputs, 2)
-    return None if types is None else [TensorType(types[0].dtype, shape_of(types[1]))]
+@known(2)
+def _infer_gather_elements(inputs: Inputs, *types: TensorType) -> Sequence[Type | None] | None:
+    return [TensorType(types[0].dtype, shape_of(types[1]))]
 
 
 def _gather_elements(x: Any, indices: Any, *, axis: int = 0) -> Any:

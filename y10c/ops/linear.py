@@ -22,7 +22,7 @@ from y10c.ops.sample import (
     optional,
     rank_of,
 )
-from y10c.ops.shapes import broadcast, local, same_dtype, shape_of, tensors
+from y10c.ops.shapes import broadcast, known, local, same_dtype, shape_of
 from y10c.ops.spec import Inputs, Trait
 
 LINEAR = frozenset({Trait.linear})
@@ -44,10 +44,8 @@ def _like(number: float, array: Any) -> Any:
     return number if array.dtype == np.object_ else array.dtype.type(number)
 
 
-def _infer_gemm(inputs: Inputs) -> Sequence[Type | None] | None:
-    types = tensors(inputs, 2)
-    if types is None:
-        return None
+@known(2)
+def _infer_gemm(inputs: Inputs, *types: TensorType) -> Sequence[Type | None] | None:
     a, b = shape_of(types[0]), shape_of(types[1])
     if len(a) != 2 or len(b) != 2:
         raise ValueError(f"Gemm multiplies matrices, not ranks {len(a)} and {len(b)}")
@@ -96,10 +94,8 @@ def _sample_gemm(draw: Draw, request: Request) -> OpInstance:
     return OpInstance((made_a, made_b, c), attrs)
 
 
-def _infer_matmul(inputs: Inputs) -> Sequence[Type | None] | None:
-    types = tensors(inputs, 2)
-    if types is None:
-        return None
+@known(2)
+def _infer_matmul(inputs: Inputs, *types: TensorType) -> Sequence[Type | None] | None:
     a, b = shape_of(types[0]), shape_of(types[1])
     if not a or not b:
         raise ValueError("MatMul has no scalar operands")

@@ -11,7 +11,7 @@ from y10c.ir.types import DType, TensorType, Type
 from y10c.ops.elementwise import broadcast_operands, broadcast_sampler, unary_sampler
 from y10c.ops.onnx_schema import onnx_op
 from y10c.ops.sample import ANY, NUMBERS, Draw, Given, OpInstance, Request, element_type, need
-from y10c.ops.shapes import broadcast, elementwise, local, same_dtype, shape_of, tensors, unary
+from y10c.ops.shapes import broadcast, elementwise, known, local, same_dtype, shape_of, unary
 from y10c.ops.spec import Inputs, OpSpec, Reference, Trait
 
 _PLAIN = frozenset({Trait.elementwise})
@@ -19,10 +19,8 @@ _COMMUTATIVE = frozenset({Trait.elementwise, Trait.commutative})
 _JUMPS = frozenset({Trait.discontinuous})
 
 
-def _infer_where(inputs: Inputs) -> Sequence[Type | None] | None:
-    types = tensors(inputs, 3)
-    if types is None:
-        return None
+@known(3)
+def _infer_where(inputs: Inputs, *types: TensorType) -> Sequence[Type | None] | None:
     return [TensorType(same_dtype(types[1:]), broadcast(*(shape_of(t) for t in types)))]
 
 

@@ -23,7 +23,7 @@ from y10c.ops.sample import (
     need,
     optional,
 )
-from y10c.ops.shapes import local, same_as_first, tensors
+from y10c.ops.shapes import known, local, same_as_first
 from y10c.ops.spec import Inputs, Trait
 
 EPSILONS = (1e-5, 1e-3, 0.125)
@@ -57,9 +57,9 @@ def batch_normalization(
     return (x - mean) / math.sqrt(var + epsilon) * scale + bias
 
 
-def _infer_batch_normalization(inputs: Inputs) -> Sequence[Type | None] | None:
-    types = tensors(inputs, 5)
-    if types is None or inputs.attrs.get("training_mode") or inputs.results != 1:
+@known(5)
+def _infer_batch_normalization(inputs: Inputs, *types: TensorType) -> Sequence[Type | None] | None:
+    if inputs.attrs.get("training_mode") or inputs.results != 1:
         return None
     if not all(t.is_static for t in types):
         return None

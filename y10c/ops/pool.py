@@ -13,28 +13,28 @@ from y10c.ops.conv import window_attrs
 from y10c.ops.onnx_schema import onnx_op
 from y10c.ops.reduce import fold
 from y10c.ops.sample import Draw, OpInstance, Request, Sampler, any_operand, attribute, need
-from y10c.ops.shapes import local, shape_of, tensors
+from y10c.ops.shapes import known, local, shape_of
 from y10c.ops.spec import Inputs, Trait
 from y10c.ops.windows import Window
 
 
-def _infer_pool(inputs: Inputs) -> Sequence[Type | None] | None:
-    x = tensors(inputs, 1)
-    if x is None or inputs.results != 1:
+@known(1)
+def _infer_pool(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
+    if inputs.results != 1:
         return None
-    shape = shape_of(x[0])
+    shape = shape_of(x)
     window = Window.of(inputs.attrs, inputs.attrs["kernel_shape"], shape[2:])  # type: ignore[arg-type]
     if window is None or len(shape) != len(window.kernel) + 2:
         return None
-    return [TensorType(x[0].dtype, (*shape[:2], *window.extents(shape[2:])))]
+    return [TensorType(x.dtype, (*shape[:2], *window.extents(shape[2:])))]
 
 
-def _infer_global(inputs: Inputs) -> Sequence[Type | None] | None:
-    x = tensors(inputs, 1)
-    if x is None or len(shape_of(x[0])) < 3:
+@known(1)
+def _infer_global(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
+    if len(shape_of(x)) < 3:
         return None
-    shape = shape_of(x[0])
-    return [TensorType(x[0].dtype, (*shape[:2], *(1,) * (len(shape) - 2)))]
+    shape = shape_of(x)
+    return [TensorType(x.dtype, (*shape[:2], *(1,) * (len(shape) - 2)))]
 
 
 def _window(x: Any, kernel_shape: Any, attrs: dict[str, Any]) -> Window:

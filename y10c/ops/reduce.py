@@ -25,22 +25,22 @@ from y10c.ops.sample import (
     need,
     optional,
 )
-from y10c.ops.shapes import axis_of, has, int_list, local, shape_of, tensors
+from y10c.ops.shapes import axis_of, has, int_list, known, local, shape_of
 from y10c.ops.spec import Inputs, OpSpec, Reference, Trait
 
 
-def _infer_reduce(inputs: Inputs) -> Sequence[Type | None] | None:
-    x = tensors(inputs, 1)
+@known(1)
+def _infer_reduce(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
     axes = int_list(inputs, 1)
-    if x is None or (axes is None and has(inputs, 1)):
+    if axes is None and has(inputs, 1):
         return None
-    shape = shape_of(x[0])
+    shape = shape_of(x)
     keep = bool(inputs.attrs.get("keepdims", 1))
     if not axes:
         axes = () if inputs.attrs.get("noop_with_empty_axes") else tuple(range(len(shape)))
     gone = {axis_of(a, len(shape)) for a in axes}
     dims = tuple(1 if i in gone else d for i, d in enumerate(shape) if keep or i not in gone)
-    return [TensorType(x[0].dtype, dims)]
+    return [TensorType(x.dtype, dims)]
 
 
 def _over(step: Callable[[Any, tuple[int, ...], bool], Any]) -> Reference:

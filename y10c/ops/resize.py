@@ -11,7 +11,7 @@ from y10c.ir.tensor import Array
 from y10c.ir.types import DType, TensorType, Type
 from y10c.ops.onnx_schema import onnx_op
 from y10c.ops.sample import Draw, OpInstance, Request, any_operand, attribute, constant, keep, need
-from y10c.ops.shapes import int_list, local, shape_of, tensors
+from y10c.ops.shapes import int_list, known, local, shape_of
 from y10c.ops.spec import Inputs, Trait
 
 
@@ -33,17 +33,13 @@ def source_positions(mode: str, source: int, target: int, scale: float) -> Array
     return offset + (out + 0.5) / scale - 0.5
 
 
-def _infer_resize(inputs: Inputs) -> Sequence[Type | None] | None:
-    x = tensors(inputs, 1)
-    if (
-        x is None
-        or inputs.attrs.get("axes")
-        or inputs.attrs.get("keep_aspect_ratio_policy", "stretch") != "stretch"
-    ):
+@known(1)
+def _infer_resize(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
+    if inputs.attrs.get("axes") or inputs.attrs.get("keep_aspect_ratio_policy", "stretch") != "stretch":
         return None
-    source, sizes = shape_of(x[0]), int_list(inputs, 3)
+    source, sizes = shape_of(x), int_list(inputs, 3)
     if sizes:
-        return [TensorType(x[0].dtype, sizes)]
+        return [TensorType(x.dtype, sizes)]
     scales = inputs.constants[2] if len(inputs.constants) > 2 else None
     if scales is None or len(scales.numpy()) != len(source):
         return None
@@ -51,7 +47,7 @@ def _infer_resize(inputs: Inputs) -> Sequence[Type | None] | None:
         int(np.floor(d * s)) if isinstance(d, int) else d if s == 1 else None
         for d, s in zip(source, scales.numpy().tolist(), strict=True)
     )
-    return [TensorType(x[0].dtype, tuple(dims))]
+    return [TensorType(x.dtype, tuple(dims))]
 
 
 _ROUNDINGS: dict[str, Any] = {

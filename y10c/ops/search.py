@@ -23,20 +23,21 @@ from y10c.ops.sample import (
     need,
 )
 from y10c.ops.shape import ELEMENTS
-from y10c.ops.shapes import axis_of, int_list, local, same_as_first, shape_of, tensors
+from y10c.ops.shapes import axis_of, int_list, known, local, same_as_first, shape_of
 from y10c.ops.spec import Inputs, OpSpec, Reference, Trait
 
 JUMPS = frozenset({Trait.discontinuous})
 
 
-def _infer_top_k(inputs: Inputs) -> Sequence[Type | None] | None:
-    x, count = tensors(inputs, 1), int_list(inputs, 1)
-    if x is None or count is None:
+@known(1)
+def _infer_top_k(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
+    count = int_list(inputs, 1)
+    if count is None:
         return None
-    shape = shape_of(x[0])
+    shape = shape_of(x)
     axis = axis_of(inputs.attrs.get("axis", -1), len(shape))
     dims = (*shape[:axis], count[0], *shape[axis + 1 :])
-    return [TensorType(x[0].dtype, dims), TensorType(DType.i64, dims)][: inputs.results]
+    return [TensorType(x.dtype, dims), TensorType(DType.i64, dims)][: inputs.results]
 
 
 def _top_k(x: Any, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1) -> Any:
@@ -59,11 +60,9 @@ def _sample_top_k(draw: Draw, request: Request) -> OpInstance:
     return OpInstance((x, keep(draw, request, 1, count)), attrs, 2)
 
 
-def _infer_arg(inputs: Inputs) -> Sequence[Type | None] | None:
-    x = tensors(inputs, 1)
-    if x is None:
-        return None
-    shape = shape_of(x[0])
+@known(1)
+def _infer_arg(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
+    shape = shape_of(x)
     axis = axis_of(inputs.attrs.get("axis", 0), len(shape))
     kept = (1,) if inputs.attrs.get("keepdims", 1) else ()
     return [TensorType(DType.i64, (*shape[:axis], *kept, *shape[axis + 1 :]))]

@@ -23,7 +23,18 @@ from y10c.ops.sample import (
     need,
     optional,
 )
-from y10c.ops.shapes import axis_of, has, int_attr, int_list, ints_attr, local, same_dtype, shape_of, tensors
+from y10c.ops.shapes import (
+    axis_of,
+    has,
+    int_attr,
+    int_list,
+    ints_attr,
+    known,
+    local,
+    same_dtype,
+    shape_of,
+    tensors,
+)
 from y10c.ops.spec import Inputs, Trait
 
 MOVES = frozenset({Trait.data_movement, Trait.shares_scale})
@@ -33,25 +44,25 @@ ELEMENTS = (*NUMBERS, DType.bool)
 # --- Reshape ---
 
 
-def _infer_reshape(inputs: Inputs) -> Sequence[Type | None] | None:
-    x = tensors(inputs, 1)
+@known(1)
+def _infer_reshape(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
     target = int_list(inputs, 1)
-    if x is None or target is None:
+    if target is None:
         return None
-    source = shape_of(x[0])
+    source = shape_of(x)
     kept = not inputs.attrs.get("allowzero", 0)
     if kept and any(d == 0 and i >= len(source) for i, d in enumerate(target)):
         raise ValueError(f"shape {target} keeps an axis that a tensor of rank {len(source)} lacks")
     dims: list[Dim] = [source[i] if d == 0 and kept else d for i, d in enumerate(target)]
     if -1 not in target:
         _check_elements(source, dims, target)
-        return [x[0].with_(shape=tuple(dims), layout=None, quant=None)]
+        return [x.with_(shape=tuple(dims), layout=None, quant=None)]
     if not all(isinstance(d, int) for d in (*source, *dims)):
         return None
     total, rest = _product(source), _product([d for d in dims if d != -1])
     if rest == 0 or total % rest:
         raise ValueError(f"{total} elements cannot take the shape {target}")
-    return [TensorType(x[0].dtype, tuple(total // rest if d == -1 else d for d in dims))]
+    return [TensorType(x.dtype, tuple(total // rest if d == -1 else d for d in dims))]
 
 
 def _check_elements(source: Sequence[Dim], dims: Sequence[Dim], target: Sequence[int]) -> None:
@@ -109,15 +120,13 @@ def _factors(draw: Draw, total: int) -> tuple[int, ...]:
 # --- Transpose ---
 
 
-def _infer_transpose(inputs: Inputs) -> Sequence[Type | None] | None:
-    x = tensors(inputs, 1)
-    if x is None:
-        return None
-    shape = shape_of(x[0])
+@known(1)
+def _infer_transpose(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
+    shape = shape_of(x)
     order = ints_attr(inputs, "perm") or tuple(range(len(shape)))[::-1]
     if sorted(order) != list(range(len(shape))):
         raise ValueError(f"{order} is no order of {len(shape)} axes")
-    return [TensorType(x[0].dtype, tuple(shape[p] for p in order))]
+    return [TensorType(x.dtype, tuple(shape[p] for p in order))]
 
 
 def _transpose(x: Any, *, perm: Any = None) -> Any:
@@ -145,19 +154,19 @@ def _sample_transpose(draw: Draw, request: Request) -> OpInstance:
 # --- Squeeze, Unsqueeze, Flatten ---
 
 
-def _infer_squeeze(inputs: Inputs) -> Sequence[Type | None] | None:
-    x = tensors(inputs, 1)
+@known(1)
+def _infer_squeeze(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
     axes = int_list(inputs, 1)
-    if x is None or (axes is None and (has(inputs, 1) or not x[0].is_static)):
+    if axes is None and (has(inputs, 1) or not x.is_static):
         return None
-    shape = shape_of(x[0])
+    shape = shape_of(x)
     drop = (
         {i for i, d in enumerate(shape) if d == 1} if axes is None else {axis_of(a, len(shape)) for a in axes}
     )
     for axis in drop:
         if isinstance(shape[axis], int) and shape[axis] != 1:
             raise ValueError(f"axis {axis} has extent {shape[axis]}, not 1")
-    return [TensorType(x[0].dtype, tuple(d for i, d in enumerate(shape) if i not in drop))]
+    return [TensorType(x.dtype, tuple(d for i, d in enumerate(shape) if i not in drop))]
 
 
 def _squeeze(x: Any, axes: Any = None) -> Any:
@@ -191,12 +200,12 @@ def _unsqueezed(x: Sequence[Any], axes: Sequence[int]) -> tuple[Any, ...]:
     return tuple(1 if i in new else next(rest) for i in range(rank))
 
 
-def _infer_unsqueeze(inputs: Inputs) -> Sequence[Type | None] | None:
-    x = tensors(inputs, 1)
+@known(1)
+def _infer_unsqueeze(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
     axes = int_list(inputs, 1)
-    if x is None or axes is None:
+    if axes is None:
         return None
-    return [TensorType(x[0].dtype, _unsqueezed(shape_of(x[0]), axes))]
+    return [TensorType(x.dtype, _unsqueezed(shape_of(x), axes))]
 
 
 def _unsqueeze(x: Any, axes: Any) -> Any:
@@ -213,13 +222,13 @@ def _sample_unsqueeze(draw: Draw, request: Request) -> OpInstance:
     return OpInstance((x, keep(draw, request, 1, constant(axes))))
 
 
-def _infer_flatten(inputs: Inputs) -> Sequence[Type | None] | None:
-    x = tensors(inputs, 1)
-    if x is None or not x[0].is_static:
+@known(1)
+def _infer_flatten(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
+    if not x.is_static:
         return None
-    shape = x[0].static_shape
+    shape = x.static_shape
     axis = _flatten_axis(int_attr(inputs, "axis", 1), len(shape))
-    return [TensorType(x[0].dtype, (_product(shape[:axis]), _product(shape[axis:])))]
+    return [TensorType(x.dtype, (_product(shape[:axis]), _product(shape[axis:])))]
 
 
 def _flatten_axis(axis: int, rank: int) -> int:
@@ -302,11 +311,9 @@ def _pieces(total: int, count: int) -> tuple[int, ...]:
     return (*(size,) * (count - 1), total - size * (count - 1))
 
 
-def _infer_split(inputs: Inputs) -> Sequence[Type | None] | None:
-    x = tensors(inputs, 1)
-    if x is None:
-        return None
-    shape = shape_of(x[0])
+@known(1)
+def _infer_split(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
+    shape = shape_of(x)
     axis = axis_of(inputs.attrs.get("axis", 0), len(shape))
     extent, parts = shape[axis], int_list(inputs, 1)
     if parts is None:
@@ -317,7 +324,7 @@ def _infer_split(inputs: Inputs) -> Sequence[Type | None] | None:
         raise ValueError(f"{len(parts)} parts for {inputs.results} results")
     if isinstance(extent, int) and (sum(parts) != extent or min(parts) < 0):
         raise ValueError(f"axis {axis} of extent {extent} cannot be split into {parts}")
-    return [TensorType(x[0].dtype, (*shape[:axis], p, *shape[axis + 1 :])) for p in parts]
+    return [TensorType(x.dtype, (*shape[:axis], p, *shape[axis + 1 :])) for p in parts]
 
 
 def _split(x: Any, split: Any = None, *, outputs: int, axis: int = 0, num_outputs: int = 0) -> Any:

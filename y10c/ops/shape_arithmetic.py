@@ -26,15 +26,13 @@ from y10c.ops.sample import (
     optional,
 )
 from y10c.ops.shape import ELEMENTS
-from y10c.ops.shapes import int_attr, int_list, local, same_as_first, shape_of, tensors
+from y10c.ops.shapes import int_attr, int_list, known, local, same_as_first, shape_of
 from y10c.ops.spec import Inputs, Trait
 
 
-def _infer_shape(inputs: Inputs) -> Sequence[Type | None] | None:
-    x = tensors(inputs, 1)
-    if x is None:
-        return None
-    dims = shape_of(x[0])
+@known(1)
+def _infer_shape(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
+    dims = shape_of(x)
     taken = dims[int_attr(inputs, "start", 0) : int_attr(inputs, "end", len(dims))]
     return [TensorType(DType.i64, (len(taken),))]
 

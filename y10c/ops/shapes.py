@@ -7,6 +7,7 @@ inference by the onnx package then decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from itertools import zip_longest
 from typing import Any
 
@@ -34,6 +35,23 @@ def tensors(inputs: Inputs, count: int | None = None) -> list[TensorType] | None
     types = inputs.types if count is None else inputs.types[:count]
     known = [t for t in types if isinstance(t, TensorType) and t.shape is not None]
     return known if len(known) == len(types) and (count is None or len(types) == count) else None
+
+
+def known(count: int) -> Callable[[Callable[..., Sequence[Type | None] | None]], LocalInfer]:
+    """For an inference that needs the types of the first `count` operands, ranks included.
+
+    It gets them behind the inputs, and is not asked where one of them is not known.
+    """
+
+    def decorate(infer: Callable[..., Sequence[Type | None] | None]) -> LocalInfer:
+        @wraps(infer)
+        def asked(inputs: Inputs) -> Sequence[Type | None] | None:
+            types = tensors(inputs, count)
+            return None if types is None else infer(inputs, *types)
+
+        return asked
+
+    return decorate
 
 
 def shape_of(type: TensorType) -> Shape:
