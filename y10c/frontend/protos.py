@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +85,28 @@ def read_tensor(proto: onnx.TensorProto, folder: Path | None) -> Tensor:
         from y10c.frontend.external import external_reader
 
         return Tensor(dtype, proto.dims, external_reader(proto, dtype, folder))
+    if proto.HasField("raw_data") and dtype in _PLAIN:
+        # A reference to the message would keep the whole model in memory as long as the constant lives.
+        raw, name, shape = proto.raw_data, proto.name, tuple(proto.dims)
+        return Tensor(dtype, shape, lambda: _plain_array(raw, dtype, name, shape))
     return Tensor(dtype, proto.dims, lambda: _array(proto))
+
+
+_PLAIN = {d for d in DType if d.name[0] in "fiu" and d.name[1:] in ("8", "16", "32", "64")} | {DType.bool}
+"""Element types whose raw data is numpy's own, one element behind the other."""
+
+
+def _plain_array(raw: bytes, dtype: DType, name: str, shape: tuple[int, ...]) -> Any:
+    try:
+        return np.frombuffer(raw, np.dtype(dtype.numpy).newbyteorder("<")).reshape(shape)
+    except ValueError as error:
+        raise _too_little(name, shape) from error
+
+
+def _too_little(name: str, shape: Sequence[int]) -> ModelError:
+    return ModelError(
+        f"tensor {name!r} does not hold the data that its shape {list(shape)} needs", code="Y3001"
+    )
 
 
 def _array(proto: onnx.TensorProto) -> Any:
@@ -94,10 +115,7 @@ def _array(proto: onnx.TensorProto) -> Any:
             return _strings(proto)
         return numpy_helper.to_array(proto)
     except (ValueError, TypeError, OverflowError) as error:
-        raise ModelError(
-            f"tensor {proto.name!r} does not hold the data that its shape {list(proto.dims)} needs",
-            code="Y3001",
-        ) from error
+        raise _too_little(proto.name, proto.dims) from error
 
 
 def _strings(proto: onnx.TensorProto) -> Any:

@@ -12,7 +12,11 @@ from y10c.frontend.protos import read_type
 from y10c.ir.types import TensorType, Type, more_precise
 
 SMALL = 4096
-"""Initializers above this many elements take part in inference by their type alone."""
+"""Integer initializers above this many elements take part in inference by their type alone."""
+SMALL_FLOATS = 64
+"""The same for all others: of them inference reads scales (Resize) and scalars (Range), and no weights."""
+
+_INTEGERS = (onnx.TensorProto.INT64, onnx.TensorProto.INT32)
 
 
 def inferred_graph(proto: onnx.ModelProto, freeze: bool = False) -> onnx.GraphProto:
@@ -63,7 +67,8 @@ def _without_data(proto: onnx.ModelProto, freeze: bool) -> onnx.ModelProto:
     for tensor in proto.graph.initializer:
         if tensor.name in named and not freeze:
             continue
-        if math.prod(tensor.dims) <= SMALL and tensor.data_location != onnx.TensorProto.EXTERNAL:
+        small = SMALL if tensor.data_type in _INTEGERS else SMALL_FLOATS
+        if math.prod(tensor.dims) <= small and tensor.data_location != onnx.TensorProto.EXTERNAL:
             graph.initializer.append(tensor)
         elif tensor.name not in named:
             graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
