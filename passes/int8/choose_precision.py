@@ -133,27 +133,30 @@ class ChoosePrecision(Pass):
                     "16-bit type of the target", "int16", [plan.scheme.activation.dtype.name]
                 )
             return
+        narrow = named_groups(plan, self.int8, "node types")
+        if not self.auto and not asked:
+            return
         named = named_groups(plan, asked, str(self.file or "--mixed"))
         measured = self.auto and not context.tables[Feeds].synthetic
-        trials = self.trials(context, named) if measured else []
+        trials = self.trials(context, (*named, *narrow)) if measured else []
         gains = self._measured(graph, plan, trials, context) if trials else {}
-        chosen = self._chosen(graph, plan, gains, named, context)
         macs = _macs(plan, graph)
+        budget = _Budget(plan, gains, named, macs)
+        chosen = budget.within(self._share(graph, budget, context))
         context.tables[Precision] = _report(plan, gains, chosen, named, macs)
         plan.set_grid(chosen, wide)
         _widen_ranges(plan, chosen, context)
 
-    def trials(self, context: PassContext, named: Collection[Value] = ()) -> list[Trial]:
+    def trials(self, context: PassContext, without: Collection[Value] = ()) -> list[Trial]:
         """One for each group of 8-bit tensors that a product reads, with the group as its tag.
 
         Args:
             context: With the plan and the ranges.
-            named: Groups that get 16 bits anyway.
+            without: Groups that are decided anyway.
         """
         plan: QuantPlan = context.tables[QuantPlan]
         ranges: Ranges = context.tables[Ranges]
-        narrow = named_groups(plan, self.int8, "node types")
-        return [Trial(_grids(plan, g, ranges), g) for g in _candidates(plan, {*named, *narrow})]
+        return [Trial(_grids(plan, g, ranges), g) for g in _candidates(plan, without)]
 
     def _measured(
         self, graph: Graph, plan: QuantPlan, trials: list[Trial], context: PassContext
@@ -163,30 +166,10 @@ class ChoosePrecision(Pass):
         feeds = telling(model, context.tables[Feeds], error, *IMAGES[self.effort])
         return measure(model, trials, feeds, error)
 
-    def _chosen(
-        self,
-        graph: Graph,
-        plan: QuantPlan,
-        gains: Mapping[Value, float],
-        named: list[Value],
-        context: PassContext,
-    ) -> list[Value]:
-        macs = _macs(plan, graph)
-        by_name = {plan.source_name(g): g for g in gains}
-        spent = {op for g in named for op in plan.macs_readers(g)}
-        candidates = [
-            Candidate(n, gains[g], {_label(op): macs[op] for op in plan.macs_readers(g) if op not in spent})
-            for n, g in by_name.items()
-        ]
-        total = sum(macs.values())
-
-        def within(share: float) -> list[Value]:
-            budget = int(share * total) - sum(macs[op] for op in spent)
-            picked = choose(candidates, budget).names if budget > 0 else ()
-            return [*named, *(by_name[name] for name in picked)]
-
+    def _share(self, graph: Graph, budget: _Budget, context: PassContext) -> float:
+        """The share of MACs that may be 16-bit: as asked, or as much as the latency allows."""
         if self.latency is None:
-            return within(self.share)
+            return self.share
         machine: Machine | None = context.tables.get(Machine)
         if machine is None:
             raise ConfigError("the target models no latency", help="bound the MACs with --int16-macs instead")
@@ -194,10 +177,46 @@ class ChoosePrecision(Pass):
         low, high = 0.0, 1.0
         for _ in range(LATENCY_STEPS):
             middle = (low + high) / 2
-            names = {e.value.name for g in within(middle) for e in plan.groups[g]}
-            slower = latency_ms(_widened(base, names), machine) / latency_ms(base, machine) - 1
+            wide = _widened(base, budget.tensors(middle))
+            slower = latency_ms(wide, machine) / latency_ms(base, machine) - 1
             low, high = (middle, high) if slower <= self.latency else (low, middle)
-        return within(low)
+        return low
+
+
+@dataclass(frozen=True)
+class _Budget:
+    """What a share of the MACs buys.
+
+    Args:
+        plan: The plan.
+        gains: Of each group that may be chosen.
+        named: Groups that get 16 bits whatever they cost.
+        macs: Of every product.
+    """
+
+    plan: QuantPlan
+    gains: Mapping[Value, float]
+    named: list[Value]
+    macs: Mapping[Op, int]
+
+    def within(self, share: float) -> list[Value]:
+        """The groups that get 16 bits."""
+        spent = {op for group in self.named for op in self.plan.macs_readers(group)}
+        budget = int(share * sum(self.macs.values())) - sum(self.macs[op] for op in spent)
+        if budget <= 0:
+            return self.named
+        groups = {self.plan.source_name(g): g for g in self.gains}
+        candidates = [Candidate(name, self.gains[g], self._cost(g, spent)) for name, g in groups.items()]
+        return [*self.named, *(groups[name] for name in choose(candidates, budget).names)]
+
+    def tensors(self, share: float) -> set[str]:
+        """The names of all tensors of those groups."""
+        groups = self.plan.groups
+        return {edge.value.name for group in self.within(share) for edge in groups[group]}
+
+    def _cost(self, group: Value, spent: Collection[Op]) -> dict[str, int]:
+        readers = self.plan.macs_readers(group)
+        return {op.results[0].name: self.macs[op] for op in readers if op not in spent}
 
 
 def latency_ms(workload: Workload, machine: Machine) -> float:

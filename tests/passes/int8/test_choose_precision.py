@@ -101,7 +101,7 @@ def test_nodes_and_tensors_can_be_named(net: Net, photos: Path) -> None:
     model = net()
     for node in model.graph.node:
         node.name = f"n_{node.output[0]}"
-    types = {"n_c3": "int16", "a3": "int8", "n_deep": "float32"}
+    types = {"n_c3": "int16", "a1": "int8", "n_deep": "float32"}
     quant = QuantOptions(mixed="off", node_types=types)
     result = y10c.compile(model, calibration=photos, head="keep", quant=quant)
     shares = mac_shares(load(result.model))
