@@ -222,7 +222,7 @@ def report(rows: list[Row], of: int) -> None:
         if row["verdict"].startswith("survived"):
             print(f"{row['place']} {row['operator']}: {row['before']} -> {row['after']}")
             print(f"    {row['verdict']}")
-    verdicts = Counter(r["verdict"].partition(" on ")[0].partition(",")[0] for r in rows)
+    verdicts = Counter(r["verdict"].partition(" of ")[0].rstrip(" 0123456789") for r in rows)
     for verdict, count in sorted(verdicts.items(), key=lambda pair: -pair[1]):
         print(f"{count:5}  {verdict}")
     killed = sum(r["verdict"].startswith("killed") for r in rows)

@@ -221,7 +221,7 @@ def rounding_bound(graph: Graph, feeds: Mapping[str, Array], seed: int = 0) -> d
         for name, array in moved.items():
             if exact[name].dtype.kind == "f":
                 finite = np.isfinite(exact[name]) & np.isfinite(array)
-                worst = float(np.abs(array - exact[name])[finite].max(initial=0))
+                worst = float(np.abs(array[finite] - exact[name][finite]).max(initial=0))
                 bound[name] = max(bound[name], ROUNDING_FACTOR * worst)
     return bound
 

@@ -25,6 +25,7 @@ from y10c.ir.printer import print_graph
 from y10c.ir.tensor import Array, Tensor
 from y10c.ir.types import DType, TensorType
 from y10c.ops.infer import BuildError
+from y10c.ops.reference import evaluate
 from y10c.ops.sample import NoInstance
 from y10c.rewrite.driver import rewrite
 from y10c.rewrite.rewriter import Rewriter
@@ -109,10 +110,10 @@ def _fired(rule: Rule, examples: int) -> Iterator[tuple[Recorded, set[Any]]]:
         except (NoInstance, BuildError):
             continue
         before = rounded(example.graph)
-        if not _small(before):
+        shapes = {v.name: example.static(v).static_shape for v in example.graph.inputs}
+        if not _small(before) or not _runs(Recorded(before, shapes)):
             continue
         features = forms_of(example)
-        shapes = {v.name: example.static(v).static_shape for v in example.graph.inputs}
         watch.outcomes.clear()
         if _applies(watch, example):
             yield Recorded(before, shapes), features | watch.outcomes
@@ -120,6 +121,14 @@ def _fired(rule: Rule, examples: int) -> Iterator[tuple[Recorded, set[Any]]]:
 
 def _small(graph: Graph) -> bool:
     return all(v.tensor_type.elements <= MOST_ELEMENTS for v in graph.constants)
+
+
+def _runs(one: Recorded) -> bool:
+    try:
+        evaluate(one.graph, one.feeds(), DType.f64)
+    except Exception:  # a reference that fails on a drawn graph is no fault of the rule
+        return False
+    return True
 
 
 def _applies(watch: Watched, example: Example) -> bool:
