@@ -193,6 +193,10 @@ def _drawn(facts: dict[str, Any]) -> Group:
     return Group(*parts)
 
 
+def _folded(head: dict[str, Any]) -> str:
+    return f"{head['mode']}: {head['meaning']}" + ("" if head["kind"] == "raw" else f"; was {head['kind']}")
+
+
 def _slot(slot: dict[str, Any]) -> tuple[str, str]:
     return slot["name"], slot["type"] + (", has a default" if slot.get("has_default") else "")
 
@@ -203,7 +207,7 @@ def _summary(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("file", f"{facts['file']} ({facts['bytes'] / 1e6:.1f} MB)"),
         ("producer", facts["producer"] or "-"),
         ("opset", ", ".join(f"{domain} {version}" for domain, version in facts["opsets"].items())),
-        ("head", f"{head['kind']}: {head['meaning']}"),
+        ("head", f"{head['kind']}: {head['meaning']}" if head["mode"] == "keep" else _folded(head)),
     ]
     if head["kind"] != "none":
         strides = ", ".join(map(str, head["strides"]))
