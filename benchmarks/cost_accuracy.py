@@ -107,7 +107,7 @@ def latencies(shared: Path, svg: Path | None, write: bool) -> None:
     print_table(rows, fit.predict(), held)
     print(f"\nfit on all rows        {errors}\nleave one family out   {unseen}")
     print("scalars:", {n.name: n.value for n in fit.machine.fitted() if not n.name.startswith("accuracy")})
-    print("choices:", {path: fit.machine.value_of(path.split()[0]) for path in CHOICES})
+    print("choices:", {path: fit.machine.value_of(path) for path in CHOICES})
     on_e = np.array([row.march == "nash-e" for row in rows])
     moved = Errors.of(fitter.fit(np.flatnonzero(on_e)).predict()[~on_e], measured[~on_e])
     print(f"nash-e rows predict nash-m, clock changed: {moved}")
@@ -139,12 +139,11 @@ def traffic(shared: Path) -> None:
     packed = (shared / "skeletons" / "yolov10n_640_headcut.onnx.xz").read_bytes()
     graph = y10c.load(onnx.load_from_string(lzma.decompress(packed)))
     base = load_machine(MARCHES / "nash-e.yaml")
-    for outputs, stripes in ((8, 1), (8, 8), (32, 1), (32, 8)):
+    for outputs in (8, 32):
         workload = layers_of(graph, Widths(outputs=outputs))
-        machine = base.with_values(memory__on_chip_bytes=2e6, memory__stripes=stripes)
-        total = estimate(workload, machine).summary
+        total = estimate(workload, base.with_values(memory__on_chip_bytes=2e6)).summary
         print(
-            f"YOLOv10n, 2 MB for maps, {outputs}-bit outputs, {'cascades' if stripes > 1 else 'whole maps'}: "
+            f"YOLOv10n, 2 MB for maps, {outputs}-bit outputs: "
             f"{(total.ddr_read_bytes + total.ddr_write_bytes) / 1e6:.1f} MB through DDR a frame; "
             f"floor {total.ddr_bytes_floor / 1e6:.1f}, "
             f"layer by layer {total.ddr_bytes_layer_by_layer / 1e6:.1f}"

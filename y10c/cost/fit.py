@@ -35,10 +35,8 @@ CAPACITIES = tuple(float(megabytes) * 1e6 for megabytes in (4, 5, 6, 6.5, 7, 7.5
 CHOICES: dict[str, tuple[float, ...]] = {
     "vector__passes__softmax": (4, 5),
     "vector__passes__resize": (1, 4),
-    "mac_array__in_channel_align mac_array__out_channel_align": (16, 32),
-    "memory__stripes": (1, 2, 8),
 }
-"""Discrete choices: a number, or several of one value, and what is tried."""
+"""Discrete choices: a number by path, and the values that are tried."""
 
 _ARRAYS = ("launches", "macs", "vector", "weights", "loads", "stores", "layout")
 
@@ -137,9 +135,7 @@ def _variants(
     clocks = np.array([o.clock_ghz for o in observations])
     plans: dict[tuple[str, float, float], Residency] = {}
     for values in product(*grid.values()):
-        chosen = machine.with_values(
-            **{path: v for paths, v in zip(grid, values, strict=True) for path in paths.split()}
-        )
+        chosen = machine.with_values(**dict(zip(grid, values, strict=True)))
         works = {}
         for name, network in networks.items():
             memory = chosen.memory
@@ -205,7 +201,7 @@ def record(file: Path, fitted: Machine, held_out: Array, measured: Array, note: 
     yaml = YAML()
     yaml.width = 150
     tree = yaml.load(file.read_text())
-    for path in (*SCALARS, CAPACITY, *(path for paths in CHOICES for path in paths.split())):
+    for path in (*SCALARS, CAPACITY, *CHOICES):
         node = tree["machine"]
         for name in path.split("__"):
             node = node[name]

@@ -1,6 +1,7 @@
 """The choice of what stays on chip, as the one that saves most cycles and fits at every moment.
 
-Each option keeps a map whole, or several maps striped in a cascade. Where all maps fit whole, they stay. Else
+Each option keeps a map whole, or several maps striped in a cascade, one of them too large to stay whole (the
+published rows speak against stripes where they are not needed). Where all maps fit whole, they stay. Else
 CP-SAT (OR-Tools) packs the options, starting from a greedy choice by cycles saved for a byte held for one
 layer. It runs on one thread with a limit counted in its own steps, so that equal input gives equal output.
 """
@@ -97,8 +98,12 @@ def _is_striped(work: Workload, span: Lifetime) -> bool:
 
 
 def _cascades(work: Workload, run: Sequence[Lifetime], machine: Machine) -> Iterator[Option]:
+    """Cascades along a run, each with a map in it that cannot stay whole."""
+    too_large = [span.bytes > machine.memory.on_chip_bytes.value for span in run]
     for start in range(len(run)):
         for end in range(start + 1, min(start + _LONGEST, len(run)) + 1):
+            if not any(too_large[start:end]):
+                continue
             stripes = 2
             while stripes <= machine.memory.stripes.value:
                 yield _cascade(work, run[start:end], stripes, machine)
