@@ -26,7 +26,7 @@ from y10c.ir.value import Op, Value
 from y10c.passes.int8.output_error import output_error
 from y10c.passes.int8.sensitivity import Trial, measure, telling
 from y10c.passes.observe.calibrate import Sketches, group_sketch
-from y10c.passes.observe.ranges import Ranges, RangeSearch
+from y10c.passes.observe.ranges import Ranges, RangeSearch, may_be_masked
 from y10c.quant.knapsack import Candidate, choose
 from y10c.quant.plan import QuantPlan
 from y10c.rewrite.passes import Pass, PassContext
@@ -301,7 +301,9 @@ def _widen_ranges(plan: QuantPlan, chosen: Collection[Value], context: PassConte
     groups = plan.groups
     for group in chosen:
         sketch = group_sketch(plan, groups[group], context.tables[Sketches])
-        ranges[group] = RangeSearch().choose(sketch, groups[group][0].grid)
+        ranges[group] = RangeSearch().choose(
+            sketch, groups[group][0].grid, masked=may_be_masked(groups[group])
+        )
 
 
 def _report(

@@ -17,7 +17,7 @@ from y10c.calib.table import CalibrationTable
 from y10c.errors import DataError
 from y10c.ir.graph import Graph
 from y10c.ir.value import Op, Value
-from y10c.passes.observe.ranges import SEARCH, Ranges, RangeSearch, exponent_of
+from y10c.passes.observe.ranges import SEARCH, Ranges, RangeSearch, exponent_of, may_be_masked
 from y10c.quant.plan import Edge, QuantPlan, Tail, plan_quantization
 from y10c.quant.scheme import QuantScheme
 from y10c.rewrite.passes import Pass, PassContext
@@ -107,7 +107,8 @@ def choose_ranges(plan: QuantPlan, sketches: Sketches, search: RangeSearch) -> R
     for group, edges in plan.groups.items():
         constant = all(edge.value.is_constant for edge in edges)
         chosen = RangeSearch("min-max") if constant else search
-        ranges[group] = chosen.choose(group_sketch(plan, edges, sketches), edges[0].grid, exponent_of(edges))
+        sketch = group_sketch(plan, edges, sketches)
+        ranges[group] = chosen.choose(sketch, edges[0].grid, exponent_of(edges), masked=may_be_masked(edges))
     return ranges
 
 

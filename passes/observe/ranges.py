@@ -31,6 +31,19 @@ WIDE_HEADROOM = 1.5
 """16-bit ranges reach so far beyond what was seen: steps are plenty, other images are not known. assumed."""
 
 
+MASK = -1e3
+"""What masks write for minus infinity lies below this, what networks compute above a tenth of it. assumed."""
+
+MASK_REACH = 32.0
+"""A masked element saturates so far below the least other one: exp(-32) is no share of any sum."""
+
+THROUGH = frozenset({"Add", "Sub", "Mul", "Div", "Pad", "Concat", "Reshape", "Transpose", "Slice", "Split"})
+"""Ops that a mask passes on its way to a Softmax or a maximum."""
+
+ENDS = frozenset({"Softmax", "MaxPool", "Max", "ReduceMax"})
+"""Ops for which minus infinity stands for nothing at all."""
+
+
 class Ranges(dict[Value, Range]):
     """Least and greatest real value to cover, by the group of a planned edge (see `Edge.group`)."""
 
@@ -51,22 +64,30 @@ class RangeSearch:
         if self.method not in (SEARCH, *METHODS):
             raise UnknownNameError("calibration method", self.method, [SEARCH, *METHODS])
 
-    def choose(self, sketch: Sketch, grid: Grid, exponent: float = TAIL_EXPONENT) -> Range:
+    def choose(
+        self, sketch: Sketch, grid: Grid, exponent: float = TAIL_EXPONENT, *, masked: bool = False
+    ) -> Range:
         """The range for a tensor on a grid.
 
         Args:
             sketch: What was seen of the tensor.
             grid: Its integers; on 16 bits the range is all that was seen, with headroom.
             exponent: Of the error that the search lowers.
+            masked: Whether hugely negative values only stand for minus infinity, see `may_be_masked`.
         """
+        bins = sketch.finish()
+        rest = without_mask(bins) if masked else bins
+        found = self._choose(rest, grid, exponent)
+        return found if rest is bins else replace(found, low=found.low - MASK_REACH)
+
+    def _choose(self, bins: Bins, grid: Grid, exponent: float) -> Range:
         if grid.dtype.bits > 8:
-            seen = min_max(sketch)
+            seen = min_max(bins)
             return Range(seen.low * WIDE_HEADROOM, seen.high * WIDE_HEADROOM, "min-max with headroom")
         if self.method != SEARCH:
             return observe(
-                sketch, self.method, bits=grid.dtype.bits, symmetric=grid.symmetric, p=self.percentile
+                bins, self.method, bits=grid.dtype.bits, symmetric=grid.symmetric, p=self.percentile
             )
-        bins = sketch.finish()
         return min(_candidates(bins, grid, exponent), key=lambda r: error_of(r, bins, grid, exponent))
 
 
@@ -82,6 +103,28 @@ def exponent_of(edges: list[Edge]) -> float:
     """The exponent of the error for a group of edges."""
     makers = [e.value.producer.name for e in edges if e.value.producer is not None]
     return min((EXPONENTS.get(name, TAIL_EXPONENT) for name in makers), default=TAIL_EXPONENT)
+
+
+def without_mask(bins: Bins) -> Bins:
+    """The bins without those of a mask; the same object where there is none, or nothing else."""
+    kept = bins.low > MASK
+    if kept.all() or not kept.any() or bins.low[kept].min() < MASK / 10:
+        return bins
+    return Bins(bins.low[kept], bins.high[kept], bins.count[kept])
+
+
+def may_be_masked(edges: list[Edge]) -> bool:
+    """True where a tensor goes into a Softmax or a maximum, through nothing but sums and data movement."""
+    seen, left = set(), [edge.value for edge in edges]
+    while left:
+        value = left.pop()
+        for user in value.users:
+            if user.name in ENDS:
+                return True
+            if user.name in THROUGH and user not in seen:
+                seen.add(user)
+                left.extend(user.results)
+    return False
 
 
 def _candidates(bins: Bins, grid: Grid, exponent: float) -> Iterator[Range]:

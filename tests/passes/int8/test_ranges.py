@@ -14,6 +14,7 @@ from y10c.calib.sketch import Sketch
 from y10c.calib.table import CalibrationTable
 from y10c.errors import DataError, UnknownNameError, UsageError
 from y10c.frontend.importer import load
+from y10c.ops.reference import evaluate
 from y10c.passes.observe.ranges import WIDE_HEADROOM, RangeSearch
 from y10c.quant.options import QuantOptions
 from y10c.quant.scheme import Grid
@@ -89,6 +90,31 @@ def test_odd_distributions_give_a_usable_scale(grid: Grid, method: str, values: 
     params = grid.params(found.low, found.high)
     assert np.isfinite(params.scale[0])
     assert params.scale[0] > 0
+
+
+MASKED = """<ir_version: 8, opset_import: ["" : 17]>
+net (float[1,4,4] q) => (float[1,4,4] out)
+<float[4,4] mask = {0, -1e9, -1e9, -1e9, 0, 0, -1e9, -1e9, 0, 0, 0, -1e9, 0, 0, 0, 0}, float[4,4] w =
+    {1, 0, 0.5, 0, 0, 1, 0, 0.5, 0.5, 0, 1, 0, 0, 0.5, 0, 1}>
+{
+    logits = MatMul(q, w)
+    hidden = Add(logits, mask)
+    shares = Softmax<axis=-1>(hidden)
+    out = MatMul(shares, w)
+}"""
+
+
+@pytest.mark.parametrize("target", ["j6", "ort"])
+def test_a_mask_does_not_stretch_the_range(tmp_path: Path, target: str) -> None:
+    rng = np.random.default_rng(0)
+    samples = rng.normal(0, 1, (5, 1, 4, 4)).astype(np.float32)
+    (tmp_path / "data").mkdir()
+    for k, sample in enumerate(samples):
+        np.save(tmp_path / "data" / f"{k}.npy", sample)
+    model = onnx.parser.parse_model(MASKED)
+    result = y10c.compile(model, target, calibration=tmp_path / "data", head="keep")
+    runs = [evaluate(load(m), {"q": samples[0]})["out"] for m in (result.models["original"], result.model)]
+    assert np.abs(runs[0] - runs[1]).max() < 0.06
 
 
 def test_options_that_cannot_be_meant_are_refused() -> None:
