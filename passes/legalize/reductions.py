@@ -31,8 +31,8 @@ def reduce_axis_by_axis(rw: Rewriter, m: Any) -> Any:
         return decline("it goes over one axis, or over none")
     value = m.x
     for axis in reversed(axes):
-        value = rw.op[m.root.name](value, np.asarray([axis], np.int64), keepdims=m.op.keepdims)
-    return value
+        value = rw.op[m.root.name](value, np.asarray([axis], np.int64), keepdims=1)
+    return value if m.op.keepdims else rw.op.Squeeze(value, np.asarray(axes, np.int64))
 
 
 @rule(match=op.any_of("ReduceMax", "ReduceMean", "ReduceSum")(x, AXES.optional(), bind="op", keepdims=0))

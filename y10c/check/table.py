@@ -99,13 +99,17 @@ class OperatorTable:
         return _verdict(op, HOST, constraint.name, reason, constraint.remedy, constraint.source)
 
     def cures(self, op: Op) -> set[str]:
-        """Names of the rules that rewrite what the chip refuses in an op; empty where it runs."""
+        """Names of the rules that rewrite what the chip refuses in an op.
+
+        Empty where it runs, and where something is refused that no rule cures.
+        """
         row = self.row_of(op)
         if row is None:
             return set()
         if row.on_host:
             return set(row.cures)
-        return {name for constraint, _ in self._broken(op, row) for name in constraint.cures}
+        broken = [constraint for constraint, _ in self._broken(op, row)]
+        return {name for c in broken for name in c.cures} if all(c.cures for c in broken) else set()
 
     def _broken(self, op: Op, row: Row) -> Iterator[tuple[Constraint, str]]:
         """The constraints that an op breaks, with the actual values; general ones first.
