@@ -147,15 +147,19 @@ class _Importer:
     ) -> None:
         label = f'{self.where}: node "{node.name or node.op_type}"'
         operands = [self.lookup(scope, n, label) if n else None for n in node.input]
+        twice = next((n for n in node.output if n and n in scope), None)
+        if twice is not None:
+            raise ModelError(f"{twice!r} is defined twice", where=label)
         if node.op_type == "Constant" and not node.domain and self.constant(graph, node, scope):
             return
-        if self.functions.find(node) is not None:
-            results = self.call(graph, node, operands)
-        else:
+        function = self.functions.find(node)
+        if function is None:
             results = self.op(graph, node, operands, nested_graphs(typed), scope)
+        elif len(node.input) > len(function.input) or len(node.output) > len(function.output):
+            raise ModelError(f"function {function.name!r} has fewer operands or results", where=label)
+        else:
+            results = self.call(graph, node, operands)
         for name, value in zip(node.output, results, strict=True):
-            if name and name in scope:
-                raise ModelError(f"{name!r} is defined twice", where=label)
             if name:
                 scope[name] = value
                 said.about(name, value)

@@ -281,11 +281,30 @@ def _attribute_without_kind(model: onnx.ModelProto) -> None:
     model.graph.node[0].attribute.append(onnx.AttributeProto(name="z"))
 
 
+def _constant_twice(model: onnx.ModelProto) -> None:
+    value = numpy_helper.from_array(X)
+    model.graph.node.insert(1, helper.make_node("Constant", [], ["h"], value=value))
+
+
+def _call(operands: list[str], results: list[str]) -> Callable[[onnx.ModelProto], None]:
+    def spoil(model: onnx.ModelProto) -> None:
+        function = helper.make_function(
+            "m", "f", ["a"], ["b"], [helper.make_node("Abs", ["a"], ["b"])], [helper.make_opsetid("", 21)]
+        )
+        model.functions.append(function)
+        model.graph.node[0].CopyFrom(helper.make_node("f", operands, results, domain="m"))
+
+    return spoil
+
+
 INVALID: dict[str, tuple[Callable[[onnx.ModelProto], None], str]] = {
     "an opset of the future": (_opset, "opset 99 is newer"),
     "an unknown element type": (_element, "unknown element type 99"),
     "an unknown element type inside": (_inner_element, "unknown element type 77"),
     "a name twice": (_name_twice, "'h' is defined twice"),
+    "a constant twice": (_constant_twice, "'h' is defined twice"),
+    "a call with an operand too many": (_call(["x", "x"], ["h"]), "fewer operands|contradict"),
+    "a call with a result too many": (_call(["x"], ["h", "i"]), "fewer operands|contradict"),
     "too little data": (_short_data, "does not hold the data"),
     "extents beyond all memory": (_huge_extents, "cannot be broadcast|does not hold"),
     "sparse indices outside": (_sparse_outside, "indices outside"),
