@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from y10c import atomic
 from y10c.cli.compile import parse_shape
-from y10c.cli.terminal import plain, table, terminal
+from y10c.cli.terminal import table, terminal
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -63,21 +65,25 @@ def compare(
     from y10c.comparison.compare import compare as run
     from y10c.comparison.gates import Gate, check
     from y10c.comparison.page import write_html
-    from y10c.comparison.written import write_folder
+    from y10c.comparison.written import write_files
 
     gates = [Gate.parse(text) for text in fail_under or []]
-    found = run(
-        reference,
-        candidate,
-        data=data,
-        samples=samples,
-        shapes=dict(map(parse_shape, shape or [])),
-        pictures=PICTURES if images else 0,
-    )
+    shapes = dict(map(parse_shape, shape or []))
+    files: dict[str, Path] = {}
+    with atomic.folder(output) if output is not None else nullcontext() as made:
+        found = run(
+            reference,
+            candidate,
+            data=data,
+            samples=samples,
+            shapes=shapes,
+            pictures=PICTURES if images else 0,
+        )
+        if output is not None and made is not None:
+            files = {kind: output / path.name for kind, path in write_files(found, made).items()}
     if html is not None:
         write_html(found, html)
-    files = write_folder(found, output, plain) if output is not None else {}
-    files |= {"html": html} if html is not None else {}
+        files["html"] = html
     terminal().result({**found.to_json(), "files": files}, lambda: _drawn(found, list(files.values())))
     check(found, gates)
 

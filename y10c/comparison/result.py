@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from y10c.calib.sketch import Sketch
+from y10c.comparison.agreement import Agreement, Changes
 from y10c.comparison.detections import Detected
 from y10c.comparison.matching import Pair
 from y10c.comparison.measure import Measured
@@ -128,12 +130,20 @@ class Comparison:
             "candidate": self.candidate,
             "samples": self.samples,
             "synthetic": self.synthetic,
-            "outputs": list(self.outputs),
-            "nodes": list(self.nodes),
+            "outputs": [_plain(one) for one in self.outputs],
+            "nodes": [_plain(node) for node in self.nodes],
             "worst_own": [node.node for node in self.worst_own[:10]],
             "detections": _detections(self.detections, self.images),
             "notes": list(self.notes),
         }
+
+
+def _plain(row: NodeDifference | OutputDifference | Agreement | Changes) -> dict[str, Any]:
+    """A row as JSON's own types."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(row).items()
+    }
 
 
 def _detections(found: Detected | None, images: int) -> dict[str, Any] | None:
@@ -144,8 +154,8 @@ def _detections(found: Detected | None, images: int) -> dict[str, Any] | None:
         "kept": found.kept,
         "lost": found.lost,
         "new": found.new,
-        "agreement": list(found.agreements),
-        "by_image": dict(found.images),
+        "agreement": [_plain(one) for one in found.agreements],
+        "by_image": {name: _plain(one) for name, one in found.images.items()},
     }
 
 

@@ -7,33 +7,21 @@ import io
 import json
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import Any
 
-from y10c import atomic
 from y10c.comparison.page import QUALITY, write_html
 from y10c.comparison.result import Comparison, NodeDifference
 
 NODES, PAGE, OBJECT, PICTURES = "compare_nodes.csv", "compare.html", "compare.json", "images"
 
 
-def write_folder(found: Comparison, folder: Path, plain: Any) -> dict[str, Path]:
-    """Write everything into a folder; gives the files by kind.
-
-    Args:
-        found: The comparison.
-        folder: Made where it is missing.
-        plain: Turns values into JSON's own types.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
-    with atomic.folder(folder) as made:
-        write_html(found, made / PAGE)
-        text = json.dumps(plain(found.to_json()), indent=1, allow_nan=False)
-        (made / OBJECT).write_text(text + "\n", encoding="utf-8")
-        (made / NODES).write_text(nodes_csv(found), encoding="utf-8")
-        pictures = _write_pictures(found, made / PICTURES)
+def write_files(found: Comparison, folder: Path) -> dict[str, Path]:
+    """Write everything into a folder that exists; gives the files by kind."""
     files = {"html": folder / PAGE, "json": folder / OBJECT, "nodes": folder / NODES}
+    write_html(found, files["html"])
+    text = json.dumps(found.to_json(), indent=1, allow_nan=False)
+    files["json"].write_text(text + "\n", encoding="utf-8")
+    files["nodes"].write_text(nodes_csv(found), encoding="utf-8")
+    pictures = _write_pictures(found, folder / PICTURES)
     return {**files, "images": folder / PICTURES} if pictures else files
 
 
