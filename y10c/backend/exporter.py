@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from y10c.backend.external import data_file, move_data_out, size_in_file
 from y10c.backend.names import Namer
 from y10c.backend.notes import write_annotation, write_node_notes, write_notes, write_value_notes
 from y10c.backend.protos import attribute_proto, tensor_proto, type_proto
+from y10c.backend.stream import Pending
 from y10c.errors import OutputError
 from y10c.ir.collector import collector_paused
 from y10c.ir.graph import Graph
@@ -74,7 +76,11 @@ def save(
     weights = (*plain.constants, *plain.inputs)
     tensors = [t for v in weights if (t := v.tensor or plain.defaults.get(v)) is not None]
     if sum(map(size_in_file, tensors)) <= MAX_INLINE_BYTES:
-        return _write(_Exporter(plain, version, tensor_proto).model(metadata or {}), target)
+        pending = Pending()
+        model = _Exporter(plain, version, pending.store).model(metadata or {})
+        with _too_large(target), atomic.file(target) as temporary, temporary.open("wb") as file:
+            pending.write(model, file)
+        return target
     with data_file(target) as data:
         return _write(_Exporter(plain, version, data.store).model(metadata or {}), target)
 
@@ -93,16 +99,22 @@ def save_model(model: onnx.ModelProto, path: str | Path) -> Path:
 
 
 def _write(model: onnx.ModelProto, target: Path) -> Path:
-    try:
+    with _too_large(target):
         data = model.SerializeToString(deterministic=True)
+    atomic.write_bytes(target, data)
+    return target
+
+
+@contextmanager
+def _too_large(target: Path) -> Iterator[None]:
+    try:
+        yield
     except (EncodeError, ValueError) as error:
         raise OutputError(
             "the model without its weights is larger than the 2 GB that ONNX files can have",
             where=str(target),
             help="its large tensors are attributes of ops: make them initializers",
         ) from error
-    atomic.write_bytes(target, data)
-    return target
 
 
 class _Exporter:
