@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from onnx.backend.test.loader import load_model_tests
 
 from y10c.check.report import CheckReport, check_graph
 from y10c.check.table import OperatorTable
+from y10c.errors import ModelError
+from y10c.frontend.importer import load
 from y10c.pipeline.manager import run_passes
 from y10c.pipeline.target import create_target
 from y10c.rewrite.passes import PassContext
@@ -63,3 +66,24 @@ def test_a_check_after_legalization_never_gets_worse(target_name: str, names: tu
 
     judge()
     assert any(rewritten), "no model was changed, so nothing was tested"
+
+
+@pytest.mark.slow  # some nine hundred models
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("target_name", ["j6", "x5"])
+def test_onnx_s_own_node_models_never_get_worse(target_name: str) -> None:
+    target = create_target(target_name)
+    table = target.operators()
+    assert table is not None
+    better = 0
+    for case in load_model_tests(kind="node")[::2]:
+        try:
+            graph = load(case.model)
+        except ModelError:  # invalid on purpose, or a feature that is refused
+            continue
+        was = check_graph(graph, table, target_name)
+        run_passes(graph, target.legalization(), PassContext(tables={OperatorTable: table}))
+        now = check_graph(graph, table, target_name)
+        assert refused(now) <= refused(was), case.name
+        better += refused(now) < refused(was)
+    assert better > 50
