@@ -79,7 +79,9 @@ def _opened(path: Path) -> Image.Image | None:
     try:
         with Image.open(path) as image:
             image.load()
-            return image
+        if image.mode.startswith(("I", "F")):
+            raise ValueError(f"more than 8 bits a channel: mode {image.mode}")
+        return image
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         diagnostics.warn(
             "Y5003", f"skipped: this is not an image that can be read ({error})", where=str(path)

@@ -83,8 +83,12 @@ def test_a_file_that_is_no_picture_is_named_and_skipped(
 ) -> None:
     bad = pictures / "bad.png"
     bad.write_text("no picture")
+    Image.fromarray(np.full((8, 8), 1000, np.uint16)).save(pictures / "deep.png")
     assert main(["detect", str(model), str(pictures), "-o", str(tmp_path / "out")]) == 0
-    assert "bad.png" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "bad.png" in told
+    assert "8 bits" in told
+    assert not (tmp_path / "out" / "deep.jpg").exists()
 
 
 def test_nothing_is_left_where_no_picture_can_be_read(model: Path, tmp_path: Path) -> None:
