@@ -248,6 +248,14 @@ class _Compilation:
             tail = self.context.tables.get(Tail, Tail())
             self.check = check_graph(self.graph, table, self.target.name, tail)
             require_homes(self.check, self.where)
+            if self.check.middle:
+                warn(
+                    "Y5004",
+                    f"{len(self.check.middle)} nodes run on the CPU in mid-graph: "
+                    f"{self.check.crossings} tensors change sides in each inference",
+                    where=self.where,
+                    help="y10c check shows which, why, and what to do",
+                )
 
     def _take_node_types(self, config: Config) -> None:
         """Names of nodes in the config are those of the optimized graph, so it is asked from here on."""

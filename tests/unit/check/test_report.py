@@ -116,6 +116,7 @@ def test_compile_writes_the_check_and_takes_its_places(tmp_path: Path) -> None:
     text += "{ a = MatMul(x, w) b = CumSum(a, k) y = Relu(b) }"
     text = text.replace("<float[4,4]", "<int64 k = {1}, float[4,4]")
     result = compile_model(onnx.parser.parse_model(text), "j6", output=tmp_path / "build")
+    assert "1 nodes run on the CPU in mid-graph: 2 tensors" in str(result.warnings.as_dicts())
     assert "cum-sum" in result.files["check"].read_text()
     places = {row.op: row.unit for row in result.nodes}
     assert places["CumSum"] == "CPU"
