@@ -84,7 +84,8 @@ def compare_detections(
         reference: The model that is right.
         candidate: The model to judge.
         feeds: Samples for both.
-        pictures: At most so many images are drawn, those that changed most.
+        pictures: At most so many images are drawn, those that changed most; none for a network of several
+            inputs, whose data is no picture.
     """
     first, second = _Decoder.of(reference), _Decoder.of(candidate)
     if first is None or second is None:
@@ -101,7 +102,7 @@ def compare_detections(
     each = dict(zip(names, map(changes, *found), strict=True))
     known = [agreement(*found, score) for score in SCORES]
     labels = class_names(first.info.classes, reference.graph.info.metadata)
-    drawn = _pictures(labels, feeds[0], each, found, pictures)
+    drawn = _pictures(labels, feeds[0], each, found, pictures) if len(feeds[0]) == 1 else ()
     return Detected(tuple(a for a in known if a is not None), each, tuple(drawn))
 
 

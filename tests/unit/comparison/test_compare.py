@@ -216,3 +216,18 @@ def test_what_runs_as_one_unit_is_one_row(float_model: Path, data: Path) -> None
     """A SiLU that the candidate does not quantize inside has no inner tensor."""
     found = y10c.compare(float_model, float_model, data=data)
     assert [node.op for node in found.nodes] == ["Conv", "y10c.SiLU", "Conv", "Add"]
+
+
+def test_networks_of_several_inputs_take_an_archive_a_sample(tmp_path: Path) -> None:
+    from onnx import TensorProto, helper
+
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("a", "b", "y")]
+    graph = helper.make_graph([helper.make_node("Sub", ["a", "b"], ["y"])], "g", ends[:2], ends[2:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    draw = np.random.default_rng(0)
+    for index in range(3):
+        first, second = draw.random((2, 1, 4), dtype=np.float32)
+        np.savez(tmp_path / f"{index}.npz", a=first, b=second)
+    found = y10c.compare(model, model, data=tmp_path)
+    assert found.samples == 3
+    assert found.outputs[0].sqnr_db == math.inf
