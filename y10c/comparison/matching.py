@@ -82,7 +82,8 @@ def match(reference: Side, candidate: Side) -> list[Pair]:
             shift = _less(taken.get(moved), ours.get(found))
             pairs[found.name] = _pair(found, seen(found), value, seen(moved), shift)
     told = (pair for pair in pairs.values() if pair.op != "input" or pair.quantized)
-    return [pair for pair in told if _readable(pair, reference, candidate)]
+    first, second = reference.tensors, candidate.tensors
+    return [pair for pair in told if pair.reference in first and {pair.candidate, pair.raw} <= second]
 
 
 def _comparable(side: Side) -> Iterator[Value]:
@@ -132,7 +133,3 @@ def _pair(a: Value, a_seen: Seen, b: Value, b_seen: Seen, shift: Shift | None) -
         math.prod(d for d in b.shape or () if isinstance(d, int)),
         shift,
     )
-
-
-def _readable(pair: Pair, reference: Side, candidate: Side) -> bool:
-    return pair.reference in reference.tensors and {pair.candidate, pair.raw} <= candidate.tensors
