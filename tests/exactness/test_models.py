@@ -160,3 +160,34 @@ def test_a_trained_yolov10n_is_exact(shared: Path, target: str) -> None:
     random = np.random.default_rng(0).random((1, 3, 640, 640), dtype=np.float32)
     samples = [*(sample.array for sample in unseen.samples()), random]
     assert_exact(model, model.graph.input[0].name, samples, least_units=150)
+
+
+def test_the_tables_of_a_compiled_model_are_onnxruntimes(small: onnx.ModelProto) -> None:
+    """On the grids that were chosen, every code, with optimizations off and on."""
+    from tests.exactness.test_tables import NODES, onnxruntime_table, table_of
+    from y10c.comparison.tensors import parameters_of
+    from y10c.passes.canonicalize.recognize import RecognizeFunctions
+    from y10c.rewrite.passes import PassContext
+
+    graph = load(small)
+    RecognizeFunctions().run(graph, PassContext())
+    tables = 0
+    for unit in units_of(graph):
+        if unit.op.name not in NODES or unit.results[0] is None:
+            continue
+        source = unit.op.operands[0]
+        assert source is not None
+        assert source.producer is not None
+        grids = parameters_of(source.producer), parameters_of(unit.results[0])
+        assert grids[0] is not None
+        assert grids[1] is not None
+        ours = table_of(unit.op.name, *grids).astype(np.int64)
+        for optimized in (False, True):
+            theirs = onnxruntime_table(unit.op.name, *grids, optimized=optimized)
+            apart = np.abs(ours - theirs.astype(np.int64))
+            assert apart.max() <= 1
+            # A step of 16 bits is 2^8 units in the last place of float32, which decides ties its own way.
+            ties = 1 if grids[1].dtype.bits == 8 else apart.size / 2**8
+            assert np.count_nonzero(apart) <= ties
+        tables += 1
+    assert tables == 3
