@@ -122,13 +122,13 @@ def how_known(graph: Graph) -> str:
 
 
 def _model(case: TestCase) -> onnx.ModelProto:
-    return case.model if case.model is not None else onnx.load(Path(case.model_dir) / "model.onnx")
+    return case.model if case.model is not None else onnx.load(Path(str(case.model_dir)) / "model.onnx")
 
 
 def _data(case: TestCase, model: onnx.ModelProto) -> list[tuple[Sequence[Any], Sequence[Any]]]:
     if case.data_sets is not None:
         return list(case.data_sets)
-    folders = sorted(Path(case.model_dir).glob("test_data_set*"))
+    folders = sorted(Path(str(case.model_dir)).glob("test_data_set*"))
     return [
         (_read(folder, "input", model.graph.input), _read(folder, "output", model.graph.output))
         for folder in folders
