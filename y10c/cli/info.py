@@ -135,8 +135,31 @@ def _units(graph: Graph) -> Graph:
         if op.domain == "com.microsoft" and op.kind in (QUANTIZE, DEQUANTIZE):
             op.name = op.kind
     refine_types(Rewriter(units))
+    _type_foreign_results(units)
     RecognizeFunctions().run(units, PassContext())
     return units
+
+
+def _type_foreign_results(graph: Graph) -> None:
+    """Types of what onnxruntime's own ops make, from one run on zeros: no schema tells them."""
+    import numpy as np
+
+    from y10c.calib.session import ExposedSession
+    from y10c.errors import ModelError
+    from y10c.ir.types import DType, TensorType
+
+    untyped = [r for op in graph.ops for r in op.results if not isinstance(r.type, TensorType)]
+    foreign = any(op.domain == "com.microsoft" for op in graph.ops)
+    if not untyped or not foreign or not all(v.tensor_type.is_static for v in graph.inputs):
+        return
+    zeros = {v.name: np.zeros(v.tensor_type.static_shape, v.tensor_type.dtype.numpy) for v in graph.inputs}
+    try:
+        found = ExposedSession(graph.to_onnx(), [value.name for value in untyped]).run(zeros)
+    except ModelError:
+        return
+    for value in untyped:
+        array = found[value.name]
+        value.type = TensorType(DType.of(array.dtype), array.shape)
 
 
 def _parameters(graph: Graph) -> int:
