@@ -49,6 +49,9 @@ MOVES = frozenset(
 )
 """Ops whose results are elements of their operands, so that integers stay what they are."""
 
+SHAPES = frozenset({"Shape", "Size"})
+"""Ops that read no elements."""
+
 FUSED = frozenset({"Relu", "Clip"})
 """Ops that a product runs on its accumulator, as one unit."""
 
@@ -185,7 +188,8 @@ def float_edges(graph: Graph, tail: Collection[Op] = ()) -> Iterator[FloatEdge]:
         tail: The decode tail.
     """
     for op in graph.ops:
-        if op.kind not in (QUANTIZE, DEQUANTIZE) and not moves(op) and op not in tail:
+        unit = op.kind not in (QUANTIZE, DEQUANTIZE) and op.name not in SHAPES and not moves(op)
+        if unit and op not in tail:
             yield from _edges_in(op)
             yield from _edges_out(op, tail)
 
@@ -204,7 +208,7 @@ def _edges_out(op: Op, tail: Collection[Op]) -> Iterator[FloatEdge]:
         if not _is_float(value):
             continue
         for reader in _readers(value):
-            if reader.kind != QUANTIZE and not _is_fused(value, reader):
+            if reader.kind != QUANTIZE and reader.name not in SHAPES and not _is_fused(value, reader):
                 legal = reader.is_terminator or reader in tail
                 yield FloatEdge(
                     _name(op), "out", value.name, "output" if reader.is_terminator else reader.name, legal
