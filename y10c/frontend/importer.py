@@ -12,6 +12,7 @@ from y10c.diagnostics import warn
 from y10c.errors import ModelError, VerifyError
 from y10c.frontend.functions import Functions
 from y10c.frontend.notes import read_node_notes, read_notes, read_value_notes
+from y10c.frontend.order import in_order
 from y10c.frontend.protos import open_extents, read_attribute, read_tensor, read_type
 from y10c.frontend.read import read_model
 from y10c.frontend.scalars import make_scalars
@@ -53,6 +54,7 @@ def load(
         ModelError: The file cannot be read, is not ONNX, or is not a valid graph; the error names the place.
     """
     proto, path = read_model(model)
+    proto = in_order(proto, "model" if path is None else str(path))
     if shapes:
         proto = set_input_shapes(proto, shapes)
     importer = _Importer(proto, path, freeze)

@@ -268,8 +268,8 @@ def _sparse_outside(model: onnx.ModelProto) -> None:
     model.graph.node[1].CopyFrom(helper.make_node("Mul", ["h", "w"], ["y"]))
 
 
-def _out_of_order(model: onnx.ModelProto) -> None:
-    model.graph.node.reverse()
+def _in_a_circle(model: onnx.ModelProto) -> None:
+    model.graph.node[0].input[0] = "y"
 
 
 def _unknown_domain(model: onnx.ModelProto) -> None:
@@ -308,7 +308,7 @@ INVALID: dict[str, tuple[Callable[[onnx.ModelProto], None], str]] = {
     "too little data": (_short_data, "does not hold the data"),
     "extents beyond all memory": (_huge_extents, "cannot be broadcast|does not hold"),
     "sparse indices outside": (_sparse_outside, "indices outside"),
-    "nodes out of order": (_out_of_order, "before anything defines it"),
+    "nodes in a circle": (_in_a_circle, "before anything defines it"),
     "a domain that is not imported": (_unknown_domain, "not.imported"),
     "an attribute of no kind": (_attribute_without_kind, "unknown kind"),
 }
@@ -331,3 +331,33 @@ def test_training_information_is_left_out_and_that_is_said() -> None:
     with collect() as warnings:
         load(model)
     assert [w.code for w in warnings] == ["Y5006"]
+
+
+OUT_OF_ORDER = {
+    "in the graph": "y = Neg(h) h = Relu(x)",
+    "read by a branch": "y = If(c) <then_branch = a () => (float[2] r) { r = Abs(h) }, else_branch = b () => (float[2] s) { s = Identity(h) }> h = Relu(x)",
+    "inside a branch": "h = Relu(x) y = If(c) <then_branch = a () => (float[2] r) { r = Abs(q) q = Neg(h) }, else_branch = b () => (float[2] h2) { h2 = Identity(h) }>",
+    "given by a branch": "y = If(c) <then_branch = a () => (float[2] h) { }, else_branch = b () => (float[2] s) { s = Abs(h) }> h = Relu(x)",
+}
+
+
+@pytest.mark.parametrize("name", OUT_OF_ORDER)
+def test_nodes_out_of_order_are_sorted_with_a_warning(name: str) -> None:
+    text = f"(bool c, float[2] x) => (float[2] y) {{ {OUT_OF_ORDER[name]} }}"
+    model = parser.parse_model(HEAD + text)
+    with collect() as warnings:
+        graph = load(model)
+    assert [w.code for w in warnings] == ["Y5006"]
+    verify(graph)
+    made = graph.to_onnx()
+    onnx.checker.check_model(made, full_check=True)
+    expected = {"in the graph": [-0.0, -2], "inside a branch": [0, 2]}.get(name, [0, 2])
+    np.testing.assert_array_equal(run(made, {"c": YES, "x": X})[0], expected)
+
+
+def test_the_order_of_a_file_is_kept_where_it_is_one() -> None:
+    text = "(float[2] x) => (float[2] y) { b = Neg(x) a = Abs(x) y = Add(a, b) }"
+    with collect() as warnings:
+        graph = load(parser.parse_model(HEAD + text))
+    assert [op.name for op in graph.ops] == ["Neg", "Abs", "Add"]
+    assert not list(warnings)
