@@ -204,7 +204,7 @@ class _Extraction:
         elif op.op in VIEWS or (op.op == "Transpose" and _is_addressed(op)):
             self.parts[result.key] = self._parts(data[0])
             self._mark_output(result)
-        elif op.op in PARTS and self._cuts_channels(op, data[0]):
+        elif op.op in PARTS and self._is_addressed_part(op, data[0]):
             self._take_parts(op, data[0])
         else:
             self._emit_work(op, data)
@@ -326,11 +326,11 @@ class _Extraction:
                 bits = self.stored_bits.get(tensor.key, self.widths.outputs)
                 self.maps[read.map] = replace(old, is_output=True, bits=max(old.bits, bits))
 
-    def _cuts_channels(self, op: OpView, source: TensorView) -> bool:
-        """True where only axis 1 (or the last, in a matrix) shrinks: the part is addressed, not copied."""
+    def _is_addressed_part(self, op: OpView, source: TensorView) -> bool:
+        """True where channels or rows (or columns of a matrix) shrink: the part is addressed, not copied."""
         before, after = _shape(source), _shape(op.results[0])
         cut = [axis for axis, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
-        return all(axis == 1 or axis == len(before) - 1 != 3 for axis in cut)
+        return all(axis in (1, 2) or axis == len(before) - 1 != 3 for axis in cut)
 
     def _take_parts(self, op: OpView, source: TensorView) -> None:
         total = max(_elements(source), 1)
