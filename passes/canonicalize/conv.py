@@ -60,7 +60,7 @@ def merge_pointwise_convs(rw: Rewriter, m: Any) -> Any:
 def merge_parallel_convs(rw: Rewriter, m: Any) -> Any:
     """Two Convs of one input, added, are one Conv (RepVGG, arXiv 2101.03697)."""
     if m.W.shape[:2] != m.W2.shape[:2] or not same_steps(m.left, m.right, m.W.ndim - 2):
-        return decline("channels, groups, strides or dilations differ")
+        return decline("channels (and with them groups), strides or dilations differ")
     large, small = ("W", "W2") if m.W.size >= m.W2.size else ("W2", "W")
     big, little = (m.left, m.right) if large == "W" else (m.right, m.left)
     kernel = embed(getattr(m, small), getattr(m, large).shape, little, big)
@@ -80,11 +80,9 @@ def bias_of(bias: Any, weight: Any) -> Any:
 
 
 def same_steps(a: Any, b: Any, spatial: int) -> bool:
-    """True where two Convs have equal groups, strides and dilations."""
+    """True where two Convs have equal strides and dilations."""
     ones = (1,) * spatial
-    return a.group == b.group and all(
-        tuple(a.attrs.get(n, ones)) == tuple(b.attrs.get(n, ones)) for n in ("strides", "dilations")
-    )
+    return all(tuple(a.attrs.get(n, ones)) == tuple(b.attrs.get(n, ones)) for n in ("strides", "dilations"))
 
 
 def embed(kernel: Any, shape: tuple[int, ...], little: Any, big: Any) -> Any:

@@ -236,6 +236,10 @@ def _sample_pad(draw: Draw, request: Request) -> OpInstance:
         bare = () if rank < 3 or draw.boolean("pad batch and channels") else (0, 1)
         most = [0 if a in bare else _widest(mode, x.shape[a]) for a in chosen]
         widths = [draw.integer(0, n, "pad") for n in (*most, *most)]
+        if request.exact and mode == "constant" and draw.integer(0, 7, "crop") == 7:
+            # A pattern also sees a pad that crops.
+            axis = draw.integer(0, len(widths) // 2 - 1, "axis")
+            widths[axis] = -1 if x.shape[tuple(chosen)[axis]] > 1 else 0
         pads = keep(draw, request, 1, constant(widths))
     value = optional(draw, request, 2, Given(TensorType(x.dtype, ())))
     # The other modes ignore a number, which a pattern may still see.

@@ -212,8 +212,16 @@ def _unsqueeze(x: Any, axes: Any) -> Any:
     return x.reshape(_unsqueezed(x.shape, [int(a) for a in np.asarray(axes).reshape(-1)]))
 
 
+def _maybe_empty(draw: Draw, request: Request, x: Given) -> Given:
+    """A pattern also sees a tensor of no elements."""
+    if request.given(0) is not None or not request.exact or not x.shape or draw.integer(0, 11, "empty") < 11:
+        return x
+    return Given(x.type.with_(shape=_replaced(x.shape, draw.integer(0, len(x.shape) - 1, "axis"), 0)))
+
+
 def _sample_unsqueeze(draw: Draw, request: Request) -> OpInstance:
     x = any_operand(draw, request, 0, dtypes=ELEMENTS, ranks=(2, 1, 3, 0))
+    x = _maybe_empty(draw, request, x)
     if request.given(1) is not None:
         return OpInstance((x, request.given(1)))
     rank = len(x.shape) + draw.integer(1, 2, "axes")

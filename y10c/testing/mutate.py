@@ -55,6 +55,7 @@ class Mutant:
 def mutants(source: str) -> Iterator[Mutant]:
     """Every mutant of the rules of a module."""
     tree = ast.parse(source)
+    _mark_shapes(tree)
     nodes = list(ast.walk(tree))
     index = {id(node): i for i, node in enumerate(nodes)}
     affected = _affected(tree)
@@ -143,10 +144,20 @@ def _mentions_op(statement: ast.stmt) -> bool:
 
 
 def _says_nothing(node: ast.AST) -> bool:
-    """True for reasons, and for `strict=True` of zip, which only asserts."""
+    """True for reasons, `strict=True` of zip, which only asserts, and the -1 of a shape: -2 is the same."""
     if isinstance(node, ast.keyword):
         return node.arg == "strict"
+    if isinstance(node, ast.UnaryOp):
+        return ast.unparse(node) == "-1" and getattr(node, "in_shape", False)
     return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "decline"
+
+
+def _mark_shapes(tree: ast.Module) -> None:
+    """Mark what stands in a `reshape`."""
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "reshape":
+            for argument in call.args:
+                argument.in_shape = True  # type: ignore[attr-defined]
 
 
 # --- operators ---
@@ -164,8 +175,8 @@ def _has_two(node: ast.Call) -> bool:
 
 
 def _same_either_way(node: ast.Call) -> bool:
-    """True where swapping changes nothing: equal operands, or those of a commutative op."""
-    if ast.unparse(node.args[0]) == ast.unparse(node.args[1]):
+    """True where swapping changes nothing: equal operands, those of a commutative op, names in a set."""
+    if ast.unparse(node.args[0]) == ast.unparse(node.args[1]) or ast.unparse(node.func) == "op.any_of":
         return True
     spec = find_spec(node.func.attr) if isinstance(node.func, ast.Attribute) else None
     ordered = any(k.arg == "ordered" for k in node.keywords)
