@@ -17,6 +17,7 @@ class CutOutputs(Pass):
     """End the graph at the results of some nodes, in their order; what only fed the old outputs goes."""
 
     name: ClassVar[str] = "cut-outputs"
+    keeps_interface: ClassVar[bool] = False
 
     nodes: tuple[str, ...] = ()
 

@@ -126,6 +126,7 @@ class FoldHead(Pass):
     """
 
     name: ClassVar[str] = NAME
+    keeps_interface: ClassVar[bool] = False
 
     mode: str = "raw"
 

@@ -22,6 +22,7 @@ class QuantizeActivations(Pass):
     """Put one Q/DQ pair on every tensor that passes between two integer ops."""
 
     name: ClassVar[str] = "quantize-activations"
+    exact: ClassVar[bool] = False
     requires: ClassVar[frozenset[str]] = frozenset({"Calibrated"})
     establishes: ClassVar[frozenset[str]] = frozenset({"IntegerActivations"})
 

@@ -58,6 +58,7 @@ class QuantizeWeights(Pass):
     """
 
     name: ClassVar[str] = "quantize-weights"
+    exact: ClassVar[bool] = False
     requires: ClassVar[frozenset[str]] = frozenset({"IntegerActivations"})
     establishes: ClassVar[frozenset[str]] = frozenset({"IntegerWeights"})
 

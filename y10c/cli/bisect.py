@@ -12,9 +12,15 @@ from y10c.cli.opt import Calibration, Inputs, March, Model, Passes, Shape, Targe
 from y10c.cli.terminal import terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from y10c.ir.graph import Graph
     from y10c.pipeline.bisect import Contexts, Culprit
     from y10c.pipeline.checks import Oracle
     from y10c.rewrite.passes import Pass
+
+MOST_OPS = 6
+"""So many ops of a rewrite are named to a person; `--json` has them all."""
 
 CheckText = Annotated[
     str,
@@ -74,7 +80,7 @@ def prepared(
     calibration: Path | None,
 ) -> tuple[Oracle, tuple[Pass, ...], Contexts]:
     """What bisect and reduce work on: the check with its graph, the passes, and a maker of contexts."""
-    from y10c.cli.opt import context_of, required, shapes
+    from y10c.cli.opt import context_of, required, sample_of, shapes
     from y10c.pipeline.checks import Oracle, parse_check
     from y10c.pipeline.optimize import read_feeds, read_graph
     from y10c.pipeline.textual import parse_pipeline
@@ -82,9 +88,16 @@ def prepared(
 
     found, pipeline = parse_check(check), parse_pipeline(passes)
     graph = read_graph(required(model), shapes(shape))
-    tables = context_of(graph, target, march, calibration).tables
-    oracle = Oracle(found, graph, read_feeds(inputs) if inputs is not None else None)
-    return oracle, pipeline, lambda: PassContext(tables=dict(tables))
+    whole = context_of(graph, target, march, calibration)
+
+    def contexts(part: Graph) -> PassContext:
+        """The data of the whole model fits no part of it, whose inputs are other tensors."""
+        if part is graph or target is None:
+            return PassContext(tables=dict(whole.tables))
+        return context_of(part, target, march, None)
+
+    feeds = read_feeds(inputs) if inputs is not None else sample_of(whole)
+    return Oracle(found, graph, feeds), pipeline, contexts
 
 
 def drawn(found: Culprit) -> str:
@@ -95,9 +108,15 @@ def drawn(found: Culprit) -> str:
         [
             what + (f' at "{one.root}"' if one.root else ""),
             f"  in pass {found.pass_index + 1}, {found.pass_name}",
-            *([f"  took away {', '.join(one.erased)}"] if one.erased else []),
-            *([f"  put there {', '.join(one.inserted)}"] if one.inserted else []),
+            *([f"  took away {shortened(one.erased)}"] if one.erased else []),
+            *([f"  put there {shortened(one.inserted)}"] if one.inserted else []),
             f"  {found.verdict.why}",
             f"  found in {found.runs} runs; --rewrite-limit {one.number - 1} is still good",
         ]
     )
+
+
+def shortened(labels: Sequence[str]) -> str:
+    """The first of some ops, and how many more there are."""
+    more = len(labels) - MOST_OPS
+    return ", ".join(labels[:MOST_OPS]) + (f" and {more} more" if more > 0 else "")

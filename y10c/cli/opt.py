@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from y10c.ir.graph import Graph
+    from y10c.ir.tensor import Array
     from y10c.pipeline.optimize import OptResult
     from y10c.rewrite.passes import PassContext
 
@@ -64,17 +65,17 @@ def opt(
         return
     if print_ir_after_all and print_ir_after_change:
         raise UsageError("--print-ir-after-all and --print-ir-after-change exclude each other")
+    pipeline = parse_pipeline(passes)
+    graph = read_graph(required(model), shapes(shape))
+    context = context_of(graph, target, march, calibration)
     options = OptOptions(
         print_ir="all" if print_ir_after_all else "change" if print_ir_after_change else "",
         write=terminal().note,
         verify_each=verify_each,
         validate=level_of(validate),
         limit=rewrite_limit,
-        feeds=read_feeds(inputs) if inputs is not None else None,
+        feeds=read_feeds(inputs) if inputs is not None else sample_of(context),
     )
-    pipeline = parse_pipeline(passes)
-    graph = read_graph(required(model), shapes(shape))
-    context = context_of(graph, target, march, calibration)
     result = run_opt(graph, pipeline, context, options)
     text = str(graph) if output is None else str(write_graph(graph, output))
     summary = {
@@ -129,6 +130,17 @@ def context_of(graph: Graph, target: str | None, march: str | None, calibration:
     feeds = generated_feeds(types) if calibration is None else open_feeds(types, calibration)
     context.tables = {**tables_of(create_target(target, march)), Feeds: feeds}
     return context
+
+
+def sample_of(context: PassContext) -> dict[str, Array] | None:
+    """The first calibration sample as an array per input; None where there is no calibration data.
+
+    Numbers drawn without regard to it would lie outside the ranges that calibration chooses.
+    """
+    from y10c.calib.feeds import Feeds
+
+    loaded = {name: data.load(0) for name, data in context.tables.get(Feeds, {}).items()}
+    return {name: one.array for name, one in loaded.items() if one is not None} or None
 
 
 def show_passes() -> None:

@@ -14,8 +14,13 @@ from y10c.pipeline.manager import run_passes
 from y10c.rewrite.journal import Application
 from y10c.rewrite.passes import Pass, PassContext
 
-Contexts = Callable[[], PassContext]
-"""Makes a fresh context for a run."""
+Contexts = Callable[[Graph], PassContext]
+"""Makes a fresh context for a run on a graph."""
+
+
+def empty_context(graph: Graph) -> PassContext:
+    """For passes that need no tables."""
+    return PassContext()
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class NothingBroken(VisibleFailure):
 def bisect(
     oracle: Oracle,
     passes: Sequence[Pass],
-    contexts: Contexts = PassContext,
+    contexts: Contexts = empty_context,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Culprit:
     """Search for the rewrite that broke a check, in at most log2(rewrites) + 3 runs of the pipeline.
@@ -95,7 +100,7 @@ class _Search:
 
     def run(self, limit: int | None) -> Verdict:
         """Judge the pipeline stopped after `limit` rewrites; a run without limit also lists them."""
-        context = self.contexts()
+        context = self.contexts(self.oracle.graph)
         context.limit = limit
         recorder = Recorder(context)
 

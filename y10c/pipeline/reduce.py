@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from y10c.errors import UsageError
+from y10c.errors import Y10cError
 from y10c.ir.graph import Graph, ModelInfo
-from y10c.pipeline.bisect import Contexts, NothingBroken
+from y10c.pipeline.bisect import Contexts, NothingBroken, empty_context
 from y10c.pipeline.checks import Check, Oracle, Verdict
 from y10c.pipeline.manager import run_passes
 from y10c.pipeline.shrink import fewer_ops, fewer_outputs, plainer_numbers, smaller_extents
-from y10c.rewrite.passes import Pass, PassContext
+from y10c.rewrite.passes import Pass
 
 STEPS = (fewer_ops, fewer_outputs, fewer_ops, smaller_extents, plainer_numbers)
 
@@ -36,7 +36,7 @@ class Reduction:
 def reduce(
     oracle: Oracle,
     passes: Sequence[Pass],
-    contexts: Contexts = PassContext,
+    contexts: Contexts = empty_context,
     progress: Callable[[int, int], object] = lambda runs, ops: None,
 ) -> Reduction:
     """Reduce a graph: structure first, then extents, then numbers.
@@ -74,7 +74,7 @@ class _Trial:
 
     def judge(self, oracle: Oracle) -> Verdict:
         self.runs += 1
-        context = self.contexts()
+        context = self.contexts(oracle.graph)
         return oracle.judge(lambda graph: run_passes(graph, self.passes, context))
 
     def holds(self, graph: Graph) -> bool:
@@ -82,7 +82,7 @@ class _Trial:
         assert self.wanted is not None
         try:
             verdict = self.judge(Oracle(self.check, graph))
-        except UsageError:  # an input whose shape is not known cannot be drawn
+        except (Y10cError, ValueError):  # an input whose type or shape is not known cannot be fed
             return False
         same = verdict.broken and verdict.signature == self.wanted.signature
         if same:

@@ -39,6 +39,10 @@ class Pass:
     name: ClassVar[str] = ""
     requires: ClassVar[frozenset[str]] = frozenset()
     establishes: ClassVar[frozenset[str]] = frozenset()
+    exact: ClassVar[bool] = True
+    """The graph computes the same afterwards, up to rounding; False for passes that quantize."""
+    keeps_interface: ClassVar[bool] = True
+    """Inputs and outputs stay as they are; False for passes that cut or replace outputs."""
 
     def run(self, graph: Graph, context: PassContext) -> None:
         """Change the graph in place."""

@@ -90,3 +90,15 @@ def chain(kinds: str) -> Graph:
         value = rw.op.Add(value, np.full((1, 2, 1, 1), 0.25, np.float32), _location=f"{place}/add")
     graph.set_outputs([value], ["y"])
     return graph
+
+
+def convolution() -> Graph:
+    """A Conv and a Relu over f32[1,3,8,8]."""
+    graph = Graph("convolution")
+    graph.info.opsets[""] = 17
+    x = graph.add_input(TensorType(DType.f32, (1, 3, 8, 8)), "x")
+    rw = Rewriter(graph)
+    weights = np.random.default_rng(0).standard_normal((4, 3, 3, 3)).astype(np.float32)
+    conv = rw.op.Conv(x, weights, _location="conv")
+    graph.set_outputs([rw.op.Relu(conv, _location="relu")], ["y"])
+    return graph

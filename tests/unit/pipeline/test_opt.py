@@ -10,10 +10,13 @@ import pytest
 
 from y10c import plugins
 from y10c.cli.main import main
+from y10c.cli.opt import context_of, sample_of
+from y10c.errors import UnknownNameError
 from y10c.ir.equal import difference
 from y10c.ir.textdata import load_text
 from y10c.passes.pipelines import canonicalization
 from y10c.pipeline.optimize import OptOptions, run_opt
+from y10c.pipeline.textual import parse_pipeline
 from y10c.pipeline.validate import MeaningChanged
 from y10c.rewrite.passes import PassContext
 
@@ -111,3 +114,22 @@ def test_text_files_come_back_equal(tmp_path: Path) -> None:
 
     graph = samples.chain("ns")
     assert difference(graph, read_graph(write_graph(graph, tmp_path / "g.y10c"))) is None
+
+
+def test_passes_that_quantize_are_reported_and_not_refused() -> None:
+    graph = samples.convolution()
+    context = context_of(graph, "ort", None, None)
+    passes = parse_pipeline("calibrate,quantize-activations,quantize-weights")
+    result = run_opt(graph, passes, context, OptOptions(validate=4, feeds=sample_of(context)))
+    assert result.validation.passes == 3
+    assert 20 < result.validation.lowest_sqnr[0] < 60
+    assert result.validation.most_steps[0] > 0.01
+
+
+def test_a_target_makes_a_graph_legal_by_name() -> None:
+    (made,) = parse_pipeline("legalize{march=nash-e}")
+    assert str(made) == "legalize{march=nash-e}"
+    result = run_opt(samples.chain("sr"), [made], PassContext(), OptOptions(validate=3))
+    assert result.validation.passes == 1
+    with pytest.raises(UnknownNameError, match="unknown march"):
+        run_opt(samples.chain("r"), parse_pipeline("legalize{march=nash-q}"), PassContext(), OptOptions())
