@@ -52,6 +52,12 @@ def arrays(model: onnx.ModelProto) -> dict[str, np.ndarray]:
     return {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
 
 
+def operands(model: onnx.ModelProto) -> dict[str, dict[int, np.ndarray]]:
+    """The constants of each node by their place."""
+    known = arrays(model)
+    return {n.name: {i: known[o] for i, o in enumerate(n.input) if o in known} for n in model.graph.node}
+
+
 def outputs_of(model: onnx.ModelProto, feed: np.ndarray) -> dict[str, np.ndarray]:
     names = [one.name for one in model.graph.output]
     found = ExposedSession(model, names).run({model.graph.input[0].name: feed})
@@ -122,11 +128,12 @@ def three_convolutions() -> onnx.ModelProto:
     rng = np.random.default_rng(2)
     shapes = {"w0": (8, 3, 3, 3), "w1": (8, 8, 3, 3), "w2": (4, 8, 1, 1)}
     constants = {name: rng.normal(0, 0.2, shape).astype(np.float32) for name, shape in shapes.items()}
+    constants |= {f"b{i}": rng.normal(0, 0.1, 8 if i < 2 else 4).astype(np.float32) for i in range(3)}
     nodes = [
-        helper.make_node("Conv", ["images", "w0"], ["a"], "conv0", pads=[1] * 4),
+        helper.make_node("Conv", ["images", "w0", "b0"], ["a"], "conv0", pads=[1] * 4),
         helper.make_node("Relu", ["a"], ["b"], "relu0"),
-        helper.make_node("Conv", ["b", "w1"], ["c"], "conv1", pads=[1] * 4),
-        helper.make_node("Conv", ["c", "w2"], ["y"], "conv2"),
+        helper.make_node("Conv", ["b", "w1", "b1"], ["c"], "conv1", pads=[1] * 4),
+        helper.make_node("Conv", ["c", "w2", "b2"], ["y"], "conv2"),
     ]
     graph = helper.make_graph(
         nodes,
@@ -139,21 +146,27 @@ def three_convolutions() -> onnx.ModelProto:
     return onnx.shape_inference.infer_shapes(model)
 
 
-def test_its_weights_are_our_rounded_integers_times_their_steps(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [{}, {"equalize": True, "bias_correction": True}, {"weight_clip": True}])
+def test_its_weights_are_our_rounded_integers_times_their_steps(
+    data: Path, tmp_path: Path, more: dict[str, bool]
+) -> None:
     """Not those that are nearest to the float weights: what rounding chose is handed over."""
-    quant = QuantOptions(mixed="off", rounding=True, effort="fast")
+    quant = QuantOptions(mixed="off", rounding=True, effort="fast", **more)  # type: ignore[arg-type]
     result = y10c.compile(three_convolutions(), "j6", calibration=data, quant=quant)
     write_kit(result, tmp_path / "kit", "n")
-    ours, floats = arrays(onnx.load(tmp_path / "kit" / "n_float.onnx")), arrays(result.models["optimized"])
+    ours = operands(onnx.load(tmp_path / "kit" / "n_float.onnx"))
+    floats = operands(result.models["optimized"])
     moved = 0
     for op in y10c.load(result.models["ptq"]).ops:
         if op.name != "Conv":
             continue
         integers, step, _ = (v.numpy() for v in op.operands[1].producer.operands)  # type: ignore[union-attr]
-        name = f"w{op.location[-1]}"
         wide = step.reshape(-1, 1, 1, 1).astype(np.float64)
-        np.testing.assert_array_equal(ours[name], (integers * wide).astype(np.float32))
-        moved += int((np.rint(floats[name] / wide) != integers).sum())
+        np.testing.assert_array_equal(ours[op.location][1], (integers * wide).astype(np.float32))
+        moved += int((np.rint(floats[op.location][1] / wide) != integers).sum())
+        whole, factor, _ = (v.numpy() for v in op.operands[2].producer.operands)  # type: ignore[union-attr]
+        bias = (whole * factor.astype(np.float64)).astype(np.float32)
+        np.testing.assert_array_equal(ours[op.location][2], bias)
     assert moved > 10, "rounding was to nearest everywhere, so that nothing was handed over"
 
 
