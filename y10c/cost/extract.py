@@ -107,6 +107,7 @@ class _Extraction:
         self.same: dict[str, str] = {}
         self.constant: set[str] = set()
         self.stored_bits: dict[str, int] = {}
+        self.moved_bits: dict[str, int] = {}
         self.function_of: dict[str, str] = {}
         self.readers: dict[str, list[OpView]] = defaultdict(list)
         self.parts: dict[str, tuple[Read, ...]] = {}
@@ -124,7 +125,7 @@ class _Extraction:
         for op in self.graph.ops:
             if not self._is_free(op):
                 self._emit(op)
-        return Workload(self.graph.name, tuple(map(self._typed, self.layers)), tuple(self.maps))
+        return Workload(self.graph.name, tuple(map(self._merge_reads, self.layers)), tuple(self.maps))
 
     # Names, constants, functions: what every tensor is, before any layer exists.
 
@@ -203,6 +204,7 @@ class _Extraction:
             self.parts[result.key] = tuple(read for t in data for read in self._parts(t))
         elif op.op in VIEWS or (op.op == "Transpose" and _is_addressed(op)):
             self.parts[result.key] = self._parts(data[0])
+            self.moved_bits[result.key] = self._bits_as_read(data[0])
             self._mark_output(result)
         elif op.op in PARTS and self._is_addressed_part(op, data[0]):
             self._take_parts(op, data[0])
@@ -281,6 +283,7 @@ class _Extraction:
                 reads=reads,
                 writes=len(self.maps),
                 geometry=geometry,
+                activation_bits=self._activation_bits(op, reads),
                 weight_bits=self._weight_bits(weights),
                 weight_elements=weight_elements_of(op, weights),
                 window=window_of(op),
@@ -295,6 +298,19 @@ class _Extraction:
         for extra in op.results[1:]:
             if extra.key in self.readers or extra.key in self.outputs:
                 self.parts[extra.key] = self.parts[result.key]
+
+    def _activation_bits(self, op: OpView, reads: tuple[Read, ...]) -> int:
+        """The widest operand; a function's inner operands are no maps, so it has the width of its root's."""
+        data = [t for t in op.operands if t is not None and not self._is_constant(t)]
+        if all(self._name(t) in self.parts for t in data):
+            return min(max(map(self._bits_as_read, data), default=8), 16)
+        return min(max((self.maps[read.map].bits for read in reads), default=8), 16)
+
+    def _bits_as_read(self, tensor: TensorView) -> int:
+        """Width in which an op reads a tensor: a Concat of 16-bit maps may be requantized to 8 bits."""
+        name = self._name(tensor)
+        known = self.stored_bits.get(name) or self.moved_bits.get(name)
+        return known or max((self.maps[read.map].bits for read in self._parts(tensor)), default=8)
 
     def _weight_bits(self, weights: list[TensorView]) -> int:
         stored = [self.stored_bits.get(self._name(t)) for t in weights[:1]]
@@ -339,14 +355,13 @@ class _Extraction:
             self.parts[result.key] = tuple(
                 Read(read.map, round(read.elements * share)) for read in self._parts(source)
             )
+            self.moved_bits[result.key] = self._bits_as_read(source)
 
     def _parts(self, tensor: TensorView) -> tuple[Read, ...]:
         return self.parts[self._name(tensor)]
 
-    def _typed(self, layer: Layer) -> Layer:
-        bits = max((self.maps[read.map].bits for read in layer.reads), default=8)
-        reads = _merged(layer.reads, self.maps)
-        return replace(layer, activation_bits=min(bits, 16), reads=reads)
+    def _merge_reads(self, layer: Layer) -> Layer:
+        return replace(layer, reads=_merged(layer.reads, self.maps))
 
 
 def _converts(op: OpView) -> bool:

@@ -83,6 +83,32 @@ def test_sixteen_bit_activations_are_seen_by_their_reader(graph_of: Build) -> No
     assert layers_of(graph_of(nodes, {"y": MAP})).layers[0].activation_bits == 16
 
 
+def test_a_concat_of_wide_maps_that_is_requantized_is_read_at_its_own_width(graph_of: Build) -> None:
+    nodes = [
+        node("Split", ["x"], ["l", "r"], axis=1, num_outputs=2),
+        *quantized("l", "lq", "zero16"),
+        *quantized("r", "rq", "zero16"),
+        node("Concat", ["lq", "rq"], ["j"], axis=1),
+        *quantized("j", "jq"),
+        conv("jq", "y"),
+    ]
+    assert layers_of(graph_of(nodes, {"y": MAP})).layers[-1].activation_bits == 8
+
+
+def test_a_wide_shortcut_does_not_widen_the_convolution_it_is_fused_behind(graph_of: Build) -> None:
+    nodes = [
+        *quantized("x", "xq"),
+        *silu("xq", "s"),
+        *quantized("s", "sq", "zero16"),
+        conv("xq", "c"),
+        node("Add", ["c", "sq"], ["y"]),
+    ]
+    work = layers_of(graph_of(nodes, {"y": MAP}))
+    (product,) = [layer for layer in work.layers if layer.macs]
+    assert product.activation_bits == 8
+    assert len(product.reads) == 2
+
+
 def test_ops_of_the_host_are_layers_of_their_own(graph_of: Build) -> None:
     work = layers_of(graph_of([conv("x", "c"), node("NonMaxSuppressionX", ["c"], ["y"])], {"y": MAP}))
     assert [layer.kind for layer in work.layers] == [Kind.CONV, Kind.HOST]
