@@ -78,19 +78,26 @@ def opt(
     )
     result = run_opt(graph, pipeline, context, options)
     text = str(graph) if output is None else str(write_graph(graph, output))
-    summary = {
-        "pipeline": format_pipeline(pipeline),
-        "ops": {"before": result.ops_before, "after": len(graph)},
-        "passes": [run_dict(result, index) for index in range(len(result.runs))],
-        "validation": {"level": validate, **result.validation.as_dict()} if options.validate else None,
-        "output": str(output) if output is not None else None,
-        "ir": text if output is None else None,
-    }
     if time_passes and not terminal().json:
         terminal().console(sys.stderr).print(pass_table(result))
     if output is not None:
         terminal().note(f"{result.ops_before} ops became {len(graph)}")
+    summary = result_dict(result, format_pipeline(pipeline), validate, output, text)
     terminal().result(summary, lambda: text)
+
+
+def result_dict(
+    result: OptResult, pipeline: str, level: str, output: Path | None, text: str
+) -> dict[str, object]:
+    """The result as the JSON object of `--json`; the text of the IR where no file was asked for."""
+    return {
+        "pipeline": pipeline,
+        "ops": {"before": result.ops_before, "after": len(result.graph)},
+        "passes": [run_dict(result, index) for index in range(len(result.runs))],
+        "validation": {"level": level, **result.validation.as_dict()} if level != "L0" else None,
+        "output": str(output) if output is not None else None,
+        "ir": text if output is None else None,
+    }
 
 
 def required(model: Path | None) -> Path:
