@@ -268,3 +268,15 @@ def test_graphs_and_notes_are_shown_in_text() -> None:
     graph: Graph = load(documented())
     expected = 'note {attribute.alpha="slope", doc="the \\"node\\"\\nin two lines", meta.k="node"}'
     assert expected in print_graph(graph)
+
+
+def test_compile_takes_defaults_as_constants_and_says_so() -> None:
+    model = parser.parse_model(
+        HEAD + "(float[1,3,8,8] x, float[4,3,1,1] w) => (float[1,4,8,8] y) { h = Conv(x, w) y = Relu(h) }"
+    )
+    weights = np.random.default_rng(0).normal(size=(4, 3, 1, 1)).astype(np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(weights, "w"))
+    result = y10c.compile(model, "ort")
+    assert [i.name for i in result.model.graph.input] == ["x"]
+    assert "inputs with defaults become constants: w" in [w.message for w in result.warnings]
+    assert result.outputs[0].cosine > 0.999
