@@ -6,13 +6,19 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+import onnx
+import onnxruntime
 import pytest
 
 from y10c.check.report import CheckReport
 from y10c.check.text import as_data
 from y10c.frontend.importer import load
+from y10c.pipeline.compile import compile as compile_model
 from y10c.pipeline.legality import check_imported, check_model
 from y10c.pipeline.target import create_target
+from y10c.targets.j6.target import J6
+from y10c.zoo import yolov10
 from y10c.zoo.named import structure
 
 SHAPES = {"ppocr_det": {"x": [1, 3, 640, 640]}, "ppocr_cls": {"x": [1, 3, 48, 192]}}
@@ -86,3 +92,20 @@ def test_the_unfolded_file_names_what_the_chip_refuses_and_what_to_do(shared: Pa
     assert data["cpu_mid_graph"] > 0
     assert data["macs_bpu"] > 0.99
     assert {"decode-tail"}.isdisjoint(p["rule"] for p in data["problems"])
+
+
+@pytest.mark.slow  # compiles twice
+@pytest.mark.filterwarnings("ignore")
+def test_legalization_leaves_the_int8_outputs_of_yolov10_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = yolov10("n", size=128)
+    image = np.random.default_rng(0).random((1, 3, 128, 128), np.float32)
+    legal = run(compile_model(model, "j6", limit=2).model, image)
+    monkeypatch.setattr(J6, "legalization", lambda self: ())
+    plain = run(compile_model(model, "j6", limit=2).model, image)
+    assert all(np.array_equal(a, b) for a, b in zip(legal, plain, strict=True))
+
+
+def run(model: onnx.ModelProto, image: np.ndarray) -> list[np.ndarray]:
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    found: list[np.ndarray] = session.run(None, {"images": image})
+    return found
