@@ -33,9 +33,8 @@ def machine_of(target: Target, cores: int = 1) -> Machine | None:
     machine = load_machine(file)
     most = int(machine.cores.value)
     if not 1 <= cores <= most:
-        raise UsageError(
-            f"{machine.name} cannot run on {cores} cores", help=f"it has {most}: ask for 1 to {most}"
-        )
+        help = "it has one" if most == 1 else f"ask for 1 to {most}"
+        raise UsageError(f"{machine.name} cannot run on {cores} cores", help=help)
     return machine.with_values(cores=cores)
 
 

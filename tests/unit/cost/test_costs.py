@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 from onnx import helper
 
 import y10c
+from y10c.backend.exporter import export_model
+from y10c.cli.main import main
 from y10c.errors import UnknownNameError, UsageError
 from y10c.ir.graph import Graph
 from y10c.ir.layouts import values_with_layout
@@ -78,3 +82,25 @@ def test_shapes_that_depend_on_constants_are_folded(shared: Path) -> None:
     """Paddle's exporters compute the shape of a Reshape in the graph."""
     graph = y10c.load(shared / "models" / "ppocr_cls.onnx", shapes={"x": [1, 3, 48, 192]})
     assert busy(cost(graph)) > 0
+
+
+def test_the_command_takes_a_layout_and_prints_one_object(
+    graph: Graph, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx.save(export_model(graph), tmp_path / "small.onnx")
+    busy_ms = {}
+    for layout in ("nchw", "auto"):
+        assert main(["cost", str(tmp_path / "small.onnx"), "--layout", layout, "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+        busy_ms[layout] = report["summary"]["bpu_busy_ms"]
+        low, high = report["summary"]["bpu_busy_ms_band"]
+        assert low < busy_ms[layout] < high
+    assert busy_ms["auto"] < busy_ms["nchw"]
+
+
+def test_the_command_refuses_cores_that_are_not_there(
+    graph: Graph, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx.save(export_model(graph), tmp_path / "small.onnx")
+    assert main(["cost", str(tmp_path / "small.onnx"), "--cores", "3"]) == 2
+    assert "it has one" in capsys.readouterr().err
