@@ -25,6 +25,7 @@ NO_HEAD = "no detection head was recognised, so the outputs stay as they are"
 OTHER_DECODING = "what looks like a YOLO head decodes its logits otherwise, so the outputs stay as they are"
 CALLERS_NMS = "suppressing overlapping boxes (NMS) is now the caller's task"
 NO_ONE2ONE = "the one-to-many head needs NMS, so there is no e2e form; it was folded to raw"
+ONE2ONE_OR_NMS = "export the one-to-one head, if the network has one, or suppress boxes after decoding (NMS)"
 ASSUMED_ONE2ONE = "nothing in the graph says that the head needs no NMS; e2e takes that for granted"
 
 
@@ -139,4 +140,5 @@ class FoldHead(Pass):
             context.applied[self.name] += 1
         elif self.mode != "keep" and (self.mode, info.notes) != ("auto", (NO_HEAD,)):
             where = None if graph.info.path is None else str(graph.info.path)
-            warn("Y5006", info.notes[0], where=where, help="y10c info MODEL shows what is recognised")
+            help = ONE2ONE_OR_NMS if info.found else "y10c info MODEL shows what is recognised"
+            warn("Y5006", info.notes[0], where=where, help=help)

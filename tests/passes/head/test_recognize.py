@@ -158,6 +158,7 @@ def test_pass_warns_where_it_cannot_do_as_asked(make_head: Any) -> None:
     with collect() as warnings:
         FoldHead("e2e").run(y10c.load(make_head(end="center").model), PassContext())
     assert [w.code for w in warnings] == ["Y5006"]
+    assert all("one-to-one" in (w.help or "") for w in warnings)
 
 
 def test_other_networks_are_warned_of_only_where_a_head_was_asked_for() -> None:
