@@ -407,3 +407,51 @@ def test_the_slim_tail_of_a_half_network_ranks_as_the_export(shared: Path, run: 
     for row in ours[:100]:
         near = (theirs[:, 5] == row[5]) & (np.abs(theirs[:, :4] - row[:4]).max(axis=1) <= 4)
         assert near.any()
+
+
+# --- graphs as training leaves them ---
+
+
+def unmerged(model: onnx.ModelProto) -> onnx.ModelProto:
+    """BatchNormalization behind all convolutions but the last; depthwise ones are sums of two (RepVGG)."""
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    graph = made.graph
+    weights = {t.name: list(t.dims) for t in graph.initializer}
+    activated = {n.input[0] for n in graph.node if n.op_type in ("Sigmoid", "Mul")}
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        if node.op_type != "Conv" or node.output[0] not in activated:
+            nodes.append(node)
+            continue
+        out, channels = node.output[0], weights[node.input[1]][0]
+        node.output[0] = f"{out}/conv"
+        nodes.append(node)
+        last = node.output[0]
+        if weights[node.input[1]][1] == 1:
+            shortcut = numpy_helper.from_array(np.ones((channels, 1, 1, 1), np.float32), f"{out}/one")
+            graph.initializer.append(shortcut)
+            strides = next((list(a.ints) for a in node.attribute if a.name == "strides"), [1, 1])
+            beside = [node.input[0], shortcut.name]
+            nodes.append(helper.make_node("Conv", beside, [f"{out}/b"], group=channels, strides=strides))
+            nodes.append(helper.make_node("Add", [last, f"{out}/b"], [f"{out}/sum"]))
+            last = f"{out}/sum"
+        ones = [f"{out}/{n}" for n in ("scale", "shift", "mean", "variance")]
+        graph.initializer.extend(numpy_helper.from_array(np.ones(channels, np.float32), n) for n in ones)
+        nodes.append(helper.make_node("BatchNormalization", [last, *ones], [out]))
+    copies = [onnx.NodeProto.FromString(n.SerializeToString()) for n in nodes]
+    del graph.node[:], graph.value_info[:]
+    graph.node.extend(copies)
+    return onnx.shape_inference.infer_shapes(made)
+
+
+@pytest.mark.parametrize("end", ["end to end", "training"])
+def test_heads_with_batchnorm_and_unmerged_branches_fold(shared: Path, end: str) -> None:
+    export = Export(shared / "skeletons", "yolov10n")
+    model = unmerged(training(export, [0, 1, 2, 3, 4, 5]) if end == "training" else end_to_end(export))
+    assert sum(n.op_type == "BatchNormalization" for n in model.graph.node) > 50
+    graph = y10c.load(model)
+    info = fold_head(graph, "raw")
+    assert (info.branch, info.classes, info.reg_max) == ("one2one", CLASSES, 16)
+    assert graph.output_names == RAW
+    assert [v.shape for v in graph.outputs][:2] == [(1, 80, 80, CLASSES), (1, 80, 80, 64)]
