@@ -18,10 +18,11 @@ import numpy as np
 
 from y10c.calib.collect import mapped
 from y10c.calib.feeds import Feeds, open_feeds
+from y10c.cost.precision import macs_of
 from y10c.detect.head_info import HeadInfo
 from y10c.frontend.importer import load
 from y10c.passes.head.fold import FoldHead
-from y10c.passes.int8.choose_precision import IMAGES, ChoosePrecision
+from y10c.passes.int8.choose_precision import EFFORTS, ChoosePrecision, share_behind
 from y10c.passes.int8.output_error import output_error
 from y10c.passes.int8.sensitivity import measure, telling
 from y10c.passes.observe.calibrate import Calibrate
@@ -47,7 +48,7 @@ def main() -> None:
     parser.add_argument("calibration", type=Path)
     parser.add_argument("--limit", type=int, default=100, help="calibration images")
     parser.add_argument("--images", type=int, default=40, help="images of the reference")
-    parser.add_argument("--effort", default="default", choices=IMAGES)
+    parser.add_argument("--effort", default="default", choices=EFFORTS)
     parser.add_argument("--scheme", default="target", choices=("target", "symmetric"))
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
@@ -62,26 +63,29 @@ def main() -> None:
     model = graph.to_onnx()
     error = output_error(plan.exits, context.tables[HeadInfo])
 
-    begun = time.perf_counter()
-    some = telling(model, feeds, error, *IMAGES[args.effort])
-    short = measure(model, trials, some, error)
-    product = time.perf_counter() - begun
+    begun = time.process_time()
+    effort = EFFORTS[args.effort]
+    some = telling(model, context, error, effort.looked, effort.most)
+    macs = macs_of(graph)
+    samples = [effort.samples(share_behind(plan, trial.tag, macs)) for trial in trials]
+    short = measure(model, trials, some, error, samples)
+    product = time.process_time() - begun
 
-    begun = time.perf_counter()
+    begun = time.process_time()
     for _ in mapped(model, feeds.limited(args.images), error.names, lambda index, arrays: None):
         pass
-    float_pass = time.perf_counter() - begun
+    float_pass = time.process_time() - begun
 
-    begun = time.perf_counter()
+    begun = time.process_time()
     many = feeds.limited(args.images)
     long = measure(model, trials, many, error)
-    reference = time.perf_counter() - begun
+    reference = time.process_time() - begun
 
     names = [trial.tag for trial in trials]
     found: dict[str, Any] = {
         "tensors": len(trials),
         "spearman": spearman([short[n] for n in names], [long[n] for n in names]),
-        "images of the product": [some.count, IMAGES[args.effort][0]],
+        "images of the product, a tensor": [min(samples), float(np.mean(samples)), max(samples)],
         "images of the reference": many.count,
         "float passes over the reference's images, product": product / float_pass,
         "float passes, reference": reference / float_pass,

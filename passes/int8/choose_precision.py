@@ -24,7 +24,7 @@ from y10c.errors import ConfigError, ModelError, UnknownNameError
 from y10c.ir.graph import Graph
 from y10c.ir.value import Op, Value
 from y10c.passes.int8.output_error import output_error
-from y10c.passes.int8.sensitivity import Trial, measure, telling
+from y10c.passes.int8.sensitivity import Effort, Trial, measure, telling
 from y10c.passes.observe.calibrate import Sketches, group_sketch
 from y10c.passes.observe.ranges import Ranges, RangeSearch, may_be_masked
 from y10c.quant.knapsack import Candidate, choose
@@ -33,9 +33,12 @@ from y10c.rewrite.passes import Pass, PassContext
 
 FORMAT = "y10c-mixed"
 
-IMAGES = {"fast": (8, 3), "default": (24, 9), "best": (60, 20)}
-"""Samples looked at, and samples that sensitivity is measured on, by effort. fitted: see
-benchmarks/sensitivity.py."""
+EFFORTS = {
+    "fast": Effort(looked=8, least=2, most=6, passes=1.2),
+    "default": Effort(looked=24, least=4, most=12, passes=2.4),
+    "best": Effort(looked=60, least=12, most=30, passes=8.0),
+}
+"""What sensitivity is measured on. fitted: see benchmarks/sensitivity.py."""
 
 LATENCY_STEPS = 8
 """Halvings of the share of MACs that a bound on latency is found by."""
@@ -161,10 +164,13 @@ class ChoosePrecision(Pass):
     def _measured(
         self, graph: Graph, plan: QuantPlan, trials: list[Trial], context: PassContext
     ) -> dict[Value, float]:
+        effort = EFFORTS[self.effort]
         model = graph.to_onnx()
         error = output_error(plan.exits, context.tables.get(HeadInfo))
-        feeds = telling(model, context.tables[Feeds], error, *IMAGES[self.effort])
-        return measure(model, trials, feeds, error)
+        feeds = telling(model, context, error, effort.looked, effort.most)
+        macs = _macs(plan, graph)
+        samples = [effort.samples(share_behind(plan, trial.tag, macs)) for trial in trials]
+        return measure(model, trials, feeds, error, samples)
 
     def _share(self, graph: Graph, budget: _Budget, context: PassContext) -> float:
         """The share of MACs that may be 16-bit: as asked, or as much as the latency allows."""
@@ -264,6 +270,18 @@ def named_groups(plan: QuantPlan, names: Iterable[str], where: str) -> list[Valu
             raise UnknownNameError("tensor or node", name, [*tensors, *nodes], where=where)
         found.update(dict.fromkeys(groups))
     return list(found)
+
+
+def share_behind(plan: QuantPlan, group: Value, macs: Mapping[Op, int]) -> float:
+    """The share of the network's MACs that depends on the tensors of a group."""
+    reached: set[Op] = set()
+    left = [edge.value for edge in plan.groups[group]]
+    while left:
+        for user in left.pop().users:
+            if user not in reached:
+                reached.add(user)
+                left.extend(user.results)
+    return sum(n for op, n in macs.items() if op in reached) / max(1, sum(macs.values()))
 
 
 def _candidates(plan: QuantPlan, without: Collection[Value]) -> list[Value]:

@@ -52,7 +52,7 @@ class ConfirmRanges(Pass):
     """Run a few samples with the searched ranges and with plain ones, and keep what serves the outputs.
 
     Args:
-        tried: Samples looked at.
+        looked: Samples looked at.
         samples: Samples run, those that tell most; at most 8.
         methods: What the search is compared with.
     """
@@ -60,7 +60,7 @@ class ConfirmRanges(Pass):
     name: ClassVar[str] = "confirm-ranges"
     requires: ClassVar[frozenset[str]] = frozenset({"Calibrated"})
 
-    tried: int = 24
+    looked: int = 24
     samples: int = 6
     methods: tuple[str, ...] = ("min-max",)
 
@@ -77,7 +77,7 @@ class ConfirmRanges(Pass):
             ranges.update(known_inputs(plan, sketches, feeds))
         model = graph.to_onnx()
         error = output_error(plan.exits, context.tables.get(HeadInfo))
-        some = telling(model, feeds, error, self.tried, self.samples)
+        some = telling(model, context, error, self.looked, self.samples)
         found = compare(model, {"search": searched, **others}, plan, some, error)
         best = min(found, key=lambda m: found[m])
         taken = best if found[best] < CLEARLY * found["search"] else "search"

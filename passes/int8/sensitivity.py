@@ -1,8 +1,8 @@
 """What quantizing one tensor alone does to the outputs.
 
 The float network runs once a sample; for each tensor only what lies behind it runs again, on the few samples
-that tell most. So all tensors together cost about as much as two passes over a hundred images, where one run
-a node over the same images would cost a hundred times that.
+that tell most, and tensors with little behind them see more of those. So all tensors together cost about as
+much as two passes over a hundred images, where one run a node over the same images would cost forty times that.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from y10c.calib.collect import mapped
 from y10c.calib.feeds import Feeds
 from y10c.ir.types import QuantParams
 from y10c.passes.int8.output_error import OutputError
+from y10c.rewrite.passes import PassContext
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -42,50 +43,95 @@ class Trial:
     tag: Any
 
 
+@dataclass(frozen=True)
+class Effort:
+    """How many samples the measurement takes.
+
+    Args:
+        looked: Samples that are looked at.
+        least: Samples that every tensor is measured on, those that tell most.
+        most: Samples that a tensor with little behind it is measured on.
+        passes: Work that a tensor may cost between the two, in passes of the whole network.
+    """
+
+    looked: int
+    least: int
+    most: int
+    passes: float
+
+    def samples(self, share: float) -> int:
+        """Samples for a tensor with this share of the network's work behind it."""
+        return int(np.clip(round(self.passes / max(share, 1e-3)), self.least, self.most))
+
+
 def measure(
     model: onnx.ModelProto,
     trials: Sequence[Trial],
     feeds: Feeds,
     error: OutputError,
-    threads: int | None = None,
+    samples: Sequence[int] | None = None,
 ) -> dict[Any, float]:
     """The error of each trial, `OutputError.gain` of the mean over samples, by its tag.
 
     Args:
         model: The float model.
         trials: What to quantize.
-        feeds: The samples.
+        feeds: The samples, those that tell most first.
         error: What to measure.
-        threads: Trials in flight; None takes the number of cores.
+        samples: How many of them each trial takes; all where None.
     """
+    counts = samples if samples is not None else [feeds.count] * len(trials)
     suffixes = [Suffix.behind(model, list(t.tensors), error.names) for t in trials]
     wanted = list(dict.fromkeys([*error.names, *(n for s in suffixes for n in s.inputs)]))
     sums: dict[Any, NDArray[np.float64]] = {}
     done = 0
     with progress.counter("measuring sensitivity") as report:
         for kept in _batches(model, wanted, feeds):
-            for trial, parts in zip(trials, _run_all(suffixes, trials, kept, error, threads), strict=True):
+            jobs = [
+                (suffix, trial, kept[: count - done])
+                for suffix, trial, count in zip(suffixes, trials, counts, strict=True)
+                if count > done
+            ]
+            for (_, trial, _), parts in zip(jobs, _run_all(jobs, error), strict=True):
                 sums[trial.tag] = sums.get(trial.tag, np.zeros(parts.shape[1])) + parts.sum(axis=0)
             done += len(kept)
             report(done, feeds.count)
-    return {tag: error.gain(total / max(1, done)) for tag, total in sums.items()}
+    pairs = zip(trials, counts, strict=True)
+    return {t.tag: error.gain(sums[t.tag] / min(n, done)) for t, n in pairs if t.tag in sums}
 
 
-def telling(model: onnx.ModelProto, feeds: Feeds, error: OutputError, tried: int, kept: int) -> Feeds:
-    """The samples that tell most of some spread evenly over the data.
+@dataclass(frozen=True)
+class Telling:
+    """Samples in the order of how much they tell.
+
+    Args:
+        looked: How many were looked at.
+        feeds: All of them, those that tell most first.
+    """
+
+    looked: int
+    feeds: Feeds
+
+
+def telling(
+    model: onnx.ModelProto, context: PassContext, error: OutputError, looked: int, kept: int
+) -> Feeds:
+    """The samples that tell most of some spread evenly over the data, those that tell most first.
 
     Args:
         model: The float model.
-        feeds: The data.
+        context: With the data; remembers the order for the next that asks.
         error: What is measured, which says how much a sample tells.
-        tried: Samples looked at.
+        looked: Samples looked at.
         kept: Samples kept.
     """
-    some = feeds.limited(tried)
-    if some.count <= kept:
-        return some
-    weights = list(mapped(model, some, error.names, lambda index, arrays: (-error.weight(arrays), index)))
-    return some.picked(sorted(index for _, index in sorted(weights)[:kept]))
+    known: Telling | None = context.tables.get(Telling)
+    if known is None or known.looked != looked:
+        some: Feeds = context.tables[Feeds].limited(looked)
+        weights = mapped(model, some, error.names, lambda index, arrays: (-error.weight(arrays), index))
+        known = Telling(looked, some.picked([index for _, index in sorted(weights)]))
+        context.tables[Telling] = known
+    return known.feeds.picked(range(min(kept, known.feeds.count)))
 
 
 @dataclass(frozen=True)
@@ -187,17 +233,11 @@ def _batches(model: onnx.ModelProto, wanted: Sequence[str], feeds: Feeds) -> Ite
 
 
 def _run_all(
-    suffixes: Sequence[Suffix],
-    trials: Sequence[Trial],
-    kept: Sequence[Arrays],
-    error: OutputError,
-    threads: int | None,
+    jobs: Sequence[tuple[Suffix, Trial, Sequence[Arrays]]], error: OutputError
 ) -> list[NDArray[np.float64]]:
-    """The parts of the error by trial, `[samples, parts]` each."""
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="y10c-trial") as pool:
-        return list(
-            pool.map(lambda pair: _run(pair[0], pair[1], kept, error), zip(suffixes, trials, strict=True))
-        )
+    """The parts of the error by job, `[samples, parts]` each."""
+    with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="y10c-trial") as pool:
+        return list(pool.map(lambda job: _run(job[0], job[1], job[2], error), jobs))
 
 
 def _run(suffix: Suffix, trial: Trial, kept: Sequence[Arrays], error: OutputError) -> NDArray[np.float64]:

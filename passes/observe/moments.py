@@ -26,6 +26,9 @@ Rows = NDArray[np.float32]
 LARGEST = 6000
 """Inputs of one output above which the moment, whose size is the square, is not taken. assumed."""
 
+MOST = 400
+"""Places of one sample at most: its neighbours tell the same, and memory grows with them. assumed."""
+
 CHUNK = 4
 """Samples whose rows are multiplied at once: fixed, so that sums do not depend on the number of threads."""
 
@@ -46,8 +49,8 @@ class ObserveMoments(Pass):
     name: ClassVar[str] = "observe-moments"
     requires: ClassVar[frozenset[str]] = frozenset({"Calibrated"})
 
-    images: int = 50
-    positions: int = 16000
+    images: int = 40
+    positions: int = 12800
 
     def run(self, graph: Graph, context: PassContext) -> None:
         """Leave `InputMoments` in the context; none of generated data, which teaches weights nothing."""
@@ -67,7 +70,7 @@ def observe_moments(graph: Graph, ops: Sequence[Op], feeds: Feeds, positions: in
         feeds: Data.
         positions: Places taken of each tensor over all samples.
     """
-    limit = -(-positions // max(1, feeds.count))
+    limit = min(MOST, -(-positions // max(1, feeds.count)))
 
     def rows(index: int, arrays: Mapping[str, NDArray[Any]]) -> list[Rows]:
         return [_rows(op, arrays[_input(op)], limit, (index, k)) for k, op in enumerate(ops)]
