@@ -2,7 +2,7 @@
 
 The float network runs once a sample; for each tensor only what lies behind it runs again, on the few samples
 that tell most, and tensors with little behind them see more of those. So all tensors together cost about as
-much as two passes over a hundred images, where one run a node over the same images would cost forty times that.
+much as two passes over a hundred images; one run a node over the same images would cost forty times that.
 """
 
 from __future__ import annotations
