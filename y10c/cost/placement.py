@@ -24,10 +24,6 @@ class Buffer:
     first: int
     last: int
 
-    def meets(self, other: Buffer) -> bool:
-        """Whether both live during some layer."""
-        return self.first <= other.last and other.first <= self.last
-
 
 def place(buffers: Sequence[Buffer], capacity: float) -> dict[int, int]:
     """Byte offsets by map; a buffer without one found no room."""

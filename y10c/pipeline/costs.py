@@ -16,6 +16,7 @@ from y10c.ir.types import TensorType
 from y10c.ir.value import Value
 from y10c.passes.canonicalize.fold_constants import FoldConstants
 from y10c.passes.layout.select import AUTO, SelectLayout
+from y10c.passes.pipelines import canonicalization
 from y10c.pipeline.result import Cost
 from y10c.rewrite.passes import PassContext
 from y10c.targets.base import Target
@@ -44,8 +45,8 @@ def estimate_cost(
     """Cycles, bytes and times; None where the target models no cost or the model has nothing to estimate.
 
     Args:
-        graph: A float or quantized graph with static inputs. Constants are folded where shapes depend on
-            them, and types are given layouts.
+        graph: A float or quantized graph with static inputs. A float one is canonicalized, and its types are
+            given layouts.
         target: The chip.
         name: Of the model, for the report.
         layout: `auto`, `nchw` or `nhwc`; None for the layouts that stand in the types, `auto` where none do.
@@ -58,8 +59,7 @@ def estimate_cost(
     machine = machine_of(target, cores)
     if machine is None:
         return None
-    if any(not _is_static(value) for op in graph.ops for value in op.results):
-        FoldConstants().run(graph, PassContext())
+    _tidy(graph)
     if layout is not None or not values_with_layout(graph):
         SelectLayout(layout or AUTO).run(graph, PassContext(tables={Machine: machine}))
     workload = layers_of(graph)
@@ -68,6 +68,15 @@ def estimate_cost(
         return None
     result = replace(estimate(workload, machine), model=name, target=target.name)
     return Cost(result, edges_of(workload), machine.times_refused)
+
+
+def _tidy(graph: Graph) -> None:
+    """Bring a graph as a framework exports it into the form that is compiled; others get their shapes."""
+    if not values_with_layout(graph) and not any(op.name == "QuantizeLinear" for op in graph.ops):
+        for each in canonicalization():
+            each.run(graph, PassContext())
+    elif any(not _is_static(value) for op in graph.ops for value in op.results):
+        FoldConstants().run(graph, PassContext())
 
 
 def _is_static(value: Value) -> bool:

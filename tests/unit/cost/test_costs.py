@@ -104,3 +104,16 @@ def test_the_command_refuses_cores_that_are_not_there(
     onnx.save(export_model(graph), tmp_path / "small.onnx")
     assert main(["cost", str(tmp_path / "small.onnx"), "--cores", "3"]) == 2
     assert "it has one" in capsys.readouterr().err
+
+
+def test_the_estimate_is_of_the_graph_that_is_compiled(graph_of: Build) -> None:
+    """Transposes that undo each other would cost two conversions in NCHW, if they were not folded first."""
+    nodes = [
+        node("Conv", ["x", "w0"], ["c"], pads=[1, 1, 1, 1]),
+        node("Identity", ["c"], ["i"]),
+        node("Transpose", ["i"], ["t"], perm=[0, 2, 3, 1]),
+        node("Transpose", ["t"], ["u"], perm=[0, 3, 1, 2]),
+        node("Conv", ["u", "w0"], ["y"], pads=[1, 1, 1, 1]),
+    ]
+    spelled = cost(graph_of(nodes, {"y": [1, 16, 32, 32]}), "nchw")
+    assert [layer.kind for layer in spelled.result.layers] == ["conv", "conv"]

@@ -37,7 +37,8 @@ def clash(placed: dict[int, int], all_buffers: list[Buffer], capacity: float) ->
     spots = [(placed[b.map], b) for b in all_buffers if b.map in placed]
     outside = any(at + b.bytes > capacity or at < 0 for at, b in spots)
     return outside or any(
-        a.meets(b) and i < j + b.bytes and j < i + a.bytes for (i, a), (j, b) in combinations(spots, 2)
+        a.first <= b.last and b.first <= a.last and i < j + b.bytes and j < i + a.bytes
+        for (i, a), (j, b) in combinations(spots, 2)
     )
 
 
