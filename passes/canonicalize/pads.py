@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from y10c.rewrite import Rewriter, Rule, any_of, const, decline, op, rule, variables
+from y10c.rewrite import Rewriter, Rule, any_of, const, decline, op, rule, var, variables
 from y10c.rewrite.passes import RulePass
 
-x, W, B = variables("x W B")
+x, W, B = var("x").ranked(3, 4, 5), *variables("W B")
 PADS = const("PADS")
 ZEROS = op.Pad(x, PADS, mode="constant"), op.Pad(x, PADS, 0.0, mode="constant")
 

@@ -233,7 +233,7 @@ def _sample_pad(draw: Draw, request: Request) -> OpInstance:
     if pads is None:
         chosen = range(rank) if axes is None else axes
         # What a Conv or pooling can take over leaves batch and channels alone.
-        bare = () if rank < 3 or draw.boolean("pad batch and channels") else (0, 1)
+        bare = () if rank < 3 or draw.choice((False, False, True), "pad batch and channels") else (0, 1)
         most = [0 if a in bare else _widest(mode, x.shape[a]) for a in chosen]
         widths = [draw.integer(0, n, "pad") for n in (*most, *most)]
         if request.exact and mode == "constant" and draw.integer(0, 7, "crop") == 7:

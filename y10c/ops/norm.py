@@ -42,17 +42,24 @@ def batch_normalization(
     var: Any,
     *,
     epsilon: float = 1e-5,
+    momentum: float = 0.9,
     training_mode: int = 0,
-    **_: Any,
 ) -> Any:
-    """`(x - mean) / sqrt(var + epsilon) * scale + bias` along axis 1; in training `x` gives the statistics.
+    """`(x - mean) / sqrt(var + epsilon) * scale + bias` along axis 1.
 
-    Source: ONNX operator BatchNormalization. The running statistics of training are left to onnx.
+    In training `x` gives mean and variance, and the running ones are results too.
+    Source: ONNX operator BatchNormalization.
     """
     if training_mode:
-        axes = (0, *range(2, x.ndim))
+        axes, known = (0, *range(2, x.ndim)), (mean, var)
         mean = np.sum(x, axis=axes) * x.shape[1] / x.size
         var = np.sum((x - _per_channel(mean, x)) ** 2, axis=axes) * x.shape[1] / x.size
+        running = (old * momentum + new * (1 - momentum) for old, new in zip(known, (mean, var), strict=True))
+        return _normalize(x, scale, bias, mean, var, epsilon), *running
+    return _normalize(x, scale, bias, mean, var, epsilon)
+
+
+def _normalize(x: Any, scale: Any, bias: Any, mean: Any, var: Any, epsilon: float) -> Any:
     scale, bias, mean, var = (_per_channel(p, x) for p in (scale, bias, mean, var))
     return (x - mean) / math.sqrt(var + epsilon) * scale + bias
 
@@ -85,7 +92,7 @@ def _sample_batch_normalization(draw: Draw, request: Request) -> OpInstance:
     parameters[3] = Given(parameters[3].type, parameters[3].data, POSITIVE)
     attrs: dict[str, Any] = {"epsilon": attribute(draw, request, "epsilon", EPSILONS, 1e-5)}
     if request.exact and attribute(draw, request, "training_mode", (0, 0, 0, 1), 0):
-        attrs["training_mode"] = 1
+        return OpInstance((x, *parameters), {**attrs, "training_mode": 1}, 3)
     return OpInstance((x, *parameters), attrs)
 
 

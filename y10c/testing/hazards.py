@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 
 from y10c.ir.types import DType, TensorType
 from y10c.ir.value import Op, Value
@@ -70,6 +71,14 @@ def _root_is_read_only(draw: Draw, example: Example) -> bool:
 def _root_is_output_twice(draw: Draw, example: Example) -> bool:
     _output(example, example.root.results[0])
     return True
+
+
+def _further_results_are_unread(draw: Draw, example: Example) -> bool:
+    further = example.root.results[1:]
+    graph = example.graph
+    kept = [(v, n) for v, n in zip(graph.outputs, graph.output_names, strict=True) if v not in further]
+    graph.set_outputs([v for v, _ in kept], [n for _, n in kept])
+    return bool(further)
 
 
 def _input_is_output(draw: Draw, example: Example) -> bool:
@@ -155,6 +164,7 @@ HAZARDS = (
     Hazard("an inner value is a graph output", _inner_is_output),
     Hazard("the result is read and an output", _root_is_read),
     Hazard("the result is no output", _root_is_read_only),
+    Hazard("further results are not read", _further_results_are_unread, 2),
     Hazard("the result is an output twice", _root_is_output_twice),
     Hazard("an input is an output", _input_is_output),
     Hazard("an operand is shared", _operand_is_shared),
@@ -168,7 +178,8 @@ HAZARDS = (
 
 def _output(example: Example, value: Value) -> None:
     graph = example.graph
-    names = [*graph.output_names, f"out{len(graph.output_names)}"]
+    free = next(n for n in count(len(graph.output_names)) if f"out{n}" not in graph.output_names)
+    names = [*graph.output_names, f"out{free}"]
     graph.set_outputs([*graph.outputs, value], names)
 
 
