@@ -1,7 +1,7 @@
 """What would make a network faster, each with the gain of estimating again with that one change made.
 
-Only changes that the user can make are tried: narrower operands, channels that fill the array, fewer separate
-layers, other layouts, a head cut before the host's first op, a smaller input.
+Only changes that the user can make are tried: narrower operands and outputs, channels that fill the array,
+fewer separate layers, other layouts, a head cut before the host's first op, a smaller input.
 """
 
 from __future__ import annotations
@@ -12,7 +12,15 @@ from functools import partial
 
 import numpy as np
 
-from y10c.cost.changes import at_8_bits, fused, in_native_layouts, scaled, with_channels, with_layers
+from y10c.cost.changes import (
+    at_8_bits,
+    fused,
+    in_native_layouts,
+    scaled,
+    with_channels,
+    with_layers,
+    with_outputs_at_8_bits,
+)
 from y10c.cost.machine import Machine
 from y10c.cost.result import Advice
 from y10c.cost.times import busy_ms, cycles_of
@@ -54,6 +62,7 @@ def _saving(gain: float, before: float) -> str:
 
 def _changes(workload: Workload, machine: Machine, longest: list[Layer]) -> Iterator[_Change]:
     yield from _narrower(workload, longest)
+    yield from _narrower_outputs(workload)
     yield from _without_host_tail(workload)
     yield from _smaller_input(workload)
     yield from _filled_channels(workload, machine)
@@ -75,6 +84,17 @@ def _narrower(workload: Workload, longest: list[Layer]) -> Iterator[_Change]:
 
 def _one_at_8_bits(workload: Workload, layer: Layer) -> Workload:
     return with_layers(workload, lambda other: at_8_bits(other) if other is layer else other)
+
+
+def _narrower_outputs(workload: Workload) -> Iterator[_Change]:
+    """Outputs that leave as accumulators or floats, as 8-bit integers with a scale."""
+    wide = [m for m in workload.maps if m.is_output and m.bits > 8]
+    if wide:
+        shown = repr(wide[0].name) if len(wide) == 1 else f"the {len(wide)} outputs"
+        sentence = (
+            f"let {shown} leave at 8 bits in place of {max(m.bits for m in wide)}, if the accuracy allows"
+        )
+        yield _Change(None, sentence, partial(with_outputs_at_8_bits, workload))
 
 
 def _without_host_tail(workload: Workload) -> Iterator[_Change]:

@@ -18,6 +18,12 @@ def at_8_bits(layer: Layer) -> Layer:
     return replace(layer, activation_bits=8, weight_bits=min(layer.weight_bits, 8)) if layer.macs else layer
 
 
+def with_outputs_at_8_bits(workload: Workload) -> Workload:
+    """Outputs stored as 8-bit integers."""
+    maps = (replace(m, bits=min(m.bits, 8)) if m.is_output else m for m in workload.maps)
+    return replace(workload, maps=tuple(maps))
+
+
 def with_channels(workload: Workload, layer: Layer, channels: int) -> Workload:
     """One layer with another number of output channels; its readers stay, so a gain is a lower bound."""
     assert layer.geometry is not None

@@ -99,3 +99,12 @@ def test_gains_are_in_order_and_never_more_than_the_whole(nash_e: Machine) -> No
     gains = [advice.gain_us for advice in advise(work, nash_e)]
     assert gains == sorted(gains, reverse=True)
     assert all(0 < gain < time(work, nash_e) * 1e3 for gain in gains)
+
+
+def test_wide_outputs_are_worth_what_their_bytes_take(nash_e: Machine) -> None:
+    narrow = one_layer(64)
+    wide = replace(narrow, maps=(narrow.maps[0], replace(narrow.maps[1], bits=32)))
+    (advice,) = [a for a in advise(wide, nash_e) if "let 'y' leave at 8 bits in place of 32" in a.sentence]
+    cycles = 3 * narrow.maps[1].bytes / nash_e.memory.ddr_bytes_per_cycle.value
+    assert advice.gain_us == pytest.approx(cycles / nash_e.clock_ghz.value / 1e3)
+    assert not any("leave at 8 bits" in a.sentence for a in advise(narrow, nash_e))
