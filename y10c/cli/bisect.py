@@ -14,7 +14,6 @@ from y10c.cli.terminal import terminal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from y10c.ir.graph import Graph
     from y10c.pipeline.bisect import Contexts, Culprit
     from y10c.pipeline.checks import Oracle
     from y10c.rewrite.passes import Pass
@@ -80,23 +79,15 @@ def prepared(
     calibration: Path | None,
 ) -> tuple[Oracle, tuple[Pass, ...], Contexts]:
     """What bisect and reduce work on: the check with its graph, the passes, and a maker of contexts."""
-    from y10c.cli.opt import context_of, required, sample_of, shapes
+    from y10c.cli.opt import contexts_of, required, sample_of, shapes
     from y10c.pipeline.checks import Oracle, parse_check
     from y10c.pipeline.optimize import read_feeds, read_graph
     from y10c.pipeline.textual import parse_pipeline
-    from y10c.rewrite.passes import PassContext
 
     found, pipeline = parse_check(check), parse_pipeline(passes)
     graph = read_graph(required(model), shapes(shape))
-    whole = context_of(graph, target, march, calibration)
-
-    def contexts(part: Graph) -> PassContext:
-        """The data of the whole model fits no part of it, whose inputs are other tensors."""
-        if part is graph or target is None:
-            return PassContext(tables=dict(whole.tables))
-        return context_of(part, target, march, None)
-
-    feeds = read_feeds(inputs) if inputs is not None else sample_of(whole)
+    contexts = contexts_of(graph, target, march, calibration)
+    feeds = read_feeds(inputs) if inputs is not None else sample_of(contexts(graph))
     return Oracle(found, graph, feeds), pipeline, contexts
 
 

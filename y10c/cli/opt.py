@@ -12,12 +12,21 @@ from y10c.cli.terminal import table, terminal
 from y10c.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rich.table import Table
 
     from y10c.ir.graph import Graph
     from y10c.ir.tensor import Array
+    from y10c.pipeline.bisect import Contexts
     from y10c.pipeline.optimize import OptResult
-    from y10c.rewrite.passes import PassContext
+    from y10c.pipeline.validate import MeaningChanged
+    from y10c.rewrite.passes import Pass, PassContext
+
+    Feed = Mapping[str, Array] | None
+
+FIRST_DIAGNOSED = 2
+"""From this level of validation on, a failure starts bisect and reduce."""
 
 Model = Annotated[Path | None, typer.Argument(help="ONNX file, or text IR (.y10c).")]
 Passes = Annotated[
@@ -58,7 +67,7 @@ def opt(
     """Run passes on a model or on text IR; the rest goes to stderr, so that stdout is the text alone."""
     from y10c.pipeline.optimize import OptOptions, read_feeds, read_graph, run_opt, write_graph
     from y10c.pipeline.textual import format_pipeline, parse_pipeline
-    from y10c.pipeline.validate import level_of
+    from y10c.pipeline.validate import MeaningChanged, level_of
 
     if list_passes:
         show_passes()
@@ -67,7 +76,8 @@ def opt(
         raise UsageError("--print-ir-after-all and --print-ir-after-change exclude each other")
     pipeline = parse_pipeline(passes)
     graph = read_graph(required(model), shapes(shape))
-    context = context_of(graph, target, march, calibration)
+    contexts = contexts_of(graph, target, march, calibration)
+    context = contexts(graph)
     options = OptOptions(
         print_ir="all" if print_ir_after_all else "change" if print_ir_after_change else "",
         write=terminal().note,
@@ -76,7 +86,13 @@ def opt(
         limit=rewrite_limit,
         feeds=read_feeds(inputs) if inputs is not None else sample_of(context),
     )
-    result = run_opt(graph, pipeline, context, options)
+    before = graph.clone() if options.validate >= FIRST_DIAGNOSED else None
+    try:
+        result = run_opt(graph, pipeline, context, options)
+    except MeaningChanged as error:
+        if before is not None:
+            add_diagnosis(error, before, pipeline, contexts, options.feeds)
+        raise
     text = str(graph) if output is None else str(write_graph(graph, output))
     if time_passes and not terminal().json:
         terminal().console(sys.stderr).print(pass_table(result))
@@ -84,6 +100,23 @@ def opt(
         terminal().note(f"{result.ops_before} ops became {len(graph)}")
     summary = result_dict(result, format_pipeline(pipeline), validate, output, text)
     terminal().result(summary, lambda: text)
+
+
+def add_diagnosis(
+    error: MeaningChanged, graph: Graph, pipeline: Sequence[Pass], contexts: Contexts, feeds: Feed
+) -> None:
+    """Say in an error's help which rewrite broke the outputs, and which file replays it."""
+    from y10c.pipeline.diagnose import diagnose
+    from y10c.progress import step
+
+    with step("looking for the rewrite"):
+        found = diagnose(graph, pipeline, contexts, feeds)
+    if found is not None:
+        one = found.culprit.application
+        error.help = (
+            f"rewrite {one.number}, {one.rule} in {found.culprit.pass_name}, breaks the outputs; "
+            f"y10c repro {found.file} shows it on {found.ops} ops"
+        )
 
 
 def result_dict(
@@ -137,6 +170,23 @@ def context_of(graph: Graph, target: str | None, march: str | None, calibration:
     feeds = generated_feeds(types) if calibration is None else open_feeds(types, calibration)
     context.tables = {**tables_of(create_target(target, march)), Feeds: feeds}
     return context
+
+
+def contexts_of(graph: Graph, target: str | None, march: str | None, calibration: Path | None) -> Contexts:
+    """Makes contexts for runs on a graph; for other graphs, parts of it, the data is generated.
+
+    The data of a whole model fits no part of it, whose inputs are other tensors.
+    """
+    from y10c.rewrite.passes import PassContext
+
+    whole = context_of(graph, target, march, calibration)
+
+    def contexts(part: Graph) -> PassContext:
+        if [v.name for v in part.inputs] == [v.name for v in graph.inputs]:
+            return PassContext(tables=dict(whole.tables))
+        return context_of(part, target, march, None)
+
+    return contexts
 
 
 def sample_of(context: PassContext) -> dict[str, Array] | None:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from y10c.errors import DataError, UsageError
-from y10c.pipeline.bisect import NothingBroken, bisect
+from y10c.pipeline.bisect import NothingBroken, bisect, empty_context
 from y10c.pipeline.checks import Oracle, parse_check, relative_error, sqnr
+from y10c.pipeline.diagnose import diagnose
 from y10c.pipeline.manager import run_passes
 from y10c.pipeline.reduce import reduce
 from y10c.pipeline.repro import load_reproducer, replay, reproducer, save_reproducer
@@ -102,6 +103,17 @@ def test_a_reproducer_holds_everything_and_replays(tmp_path: Path) -> None:
     assert found.verdict == verdict
     assert np.array_equal(found.feeds["x"], oracle.feeds["x"])
     assert not replay(found).broken
+
+
+def test_a_failed_validation_is_diagnosed_to_one_file(tmp_path: Path) -> None:
+    def save(name: str) -> Path:
+        return tmp_path / name
+
+    found = diagnose(samples.chain("nsr"), [samples.Wrong()], empty_context, None, save)
+    assert found is not None
+    assert (found.culprit.application.rule, found.ops) == ("wrong-silu", 2)
+    assert [op.name for op in load_reproducer(found.file).graph.ops] == ["Sigmoid", "Mul"]
+    assert diagnose(samples.chain("nr"), [samples.Wrong()], empty_context, None, save) is None
 
 
 def test_a_damaged_reproducer_is_an_error_of_the_file(tmp_path: Path) -> None:
