@@ -23,6 +23,7 @@ from y10c.diagnostics import Diagnostics, warn
 from y10c.errors import ModelError, UnknownNameError
 from y10c.frontend.importer import load
 from y10c.ir.graph import Graph
+from y10c.ir.types import TensorType
 from y10c.passes.head.cut import CutOutputs
 from y10c.passes.int8.choose_precision import Precision
 from y10c.passes.layout.select import AUTO, LAYOUTS
@@ -340,9 +341,15 @@ def require_static_inputs(graph: Graph, where: str) -> None:
     """Whether every input's extents are numbers.
 
     Raises:
-        ModelError: An input is symbolic; the help shows the option to give.
+        ModelError: An input is symbolic, and the help shows the option to give; or it is no tensor.
     """
     for value in graph.inputs:
+        if not isinstance(value.type, TensorType):
+            raise ModelError(
+                f"input {value.name!r} is a sequence, optional or map",
+                where=where,
+                help="export the model with tensors as inputs",
+            )
         if 0 in (value.shape or ()):
             raise ModelError(f"input {value.name!r} of shape {value.type} has no elements", where=where)
         if not value.tensor_type.is_static:
