@@ -73,14 +73,6 @@ def _root_is_output_twice(draw: Draw, example: Example) -> bool:
     return True
 
 
-def _further_results_are_unread(draw: Draw, example: Example) -> bool:
-    further = example.root.results[1:]
-    graph = example.graph
-    kept = [(v, n) for v, n in zip(graph.outputs, graph.output_names, strict=True) if v not in further]
-    graph.set_outputs([v for v, _ in kept], [n for _, n in kept])
-    return bool(further)
-
-
 def _input_is_output(draw: Draw, example: Example) -> bool:
     if example.graph.inputs:
         _output(example, draw.choice(example.graph.inputs, "input"))
@@ -164,7 +156,6 @@ HAZARDS = (
     Hazard("an inner value is a graph output", _inner_is_output),
     Hazard("the result is read and an output", _root_is_read),
     Hazard("the result is no output", _root_is_read_only),
-    Hazard("further results are not read", _further_results_are_unread, 2),
     Hazard("the result is an output twice", _root_is_output_twice),
     Hazard("an input is an output", _input_is_output),
     Hazard("an operand is shared", _operand_is_shared),

@@ -116,7 +116,8 @@ class Inverter:
                 self.results[key] = max(self.results.get(key, 1), part.result + 1)
         root = self._any_op(pattern) if isinstance(pattern, AnyOp) else self._root(pattern)
         inner = [op for op in self.made.values() if op is not root]
-        self.graph.set_outputs(root.results, [f"out{i}" for i in range(len(root.results))])
+        read = 1 if len(root.results) > 1 and self.draw.boolean("first result alone") else len(root.results)
+        self.graph.set_outputs(root.results[:read], [f"out{i}" for i in range(read)])
         return Example(self.graph, root, inner, self.domains, forms=frozenset(self.forms))
 
     # --- ops ---
