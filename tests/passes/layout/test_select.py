@@ -226,3 +226,23 @@ def test_auto_is_never_worse_than_one_layout_throughout(nash_e: Machine, size: s
     times = {layout: select(graph, nash_e, layout) for layout in ("nchw", "nhwc", "auto")}
     assert times["auto"] <= min(times["nchw"], times["nhwc"])
     assert times["nchw"] != times["nhwc"]
+
+
+def test_compile_ends_with_layouts_in_the_quantized_model() -> None:
+    """The float stages have none; the last stage's file carries them, and the report charges them."""
+    kernel = numpy_helper.from_array(np.ones((8, 3, 3, 3), np.float32), "k")
+    proto = helper.make_graph(
+        [node("Conv", ["x", "k"], ["c"], name="c", pads=[1, 1, 1, 1]), node("Relu", ["c"], ["y"], name="y")],
+        "small",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 32, 20])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 8, 32, 20])],
+        [kernel],
+    )
+    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", 17)])
+    result = y10c.compile(model, layout="nchw")
+    entries = {name: {p.key for p in stage.metadata_props} for name, stage in result.models.items()}
+    assert KEY in entries["ptq"]
+    assert KEY not in entries["optimized"]
+    assert layouts(y10c.load(result.models["ptq"])) == {"nchw"}
+    assert result.cost is not None
+    assert {layer.layout for layer in result.cost.result.layers} == {"nchw"}
