@@ -119,6 +119,8 @@ class _Importer:
         scope = dict(outer)
         graph.notes = read_notes(proto)
         said = _Said(value_types(inferred), read_value_notes(proto))
+        bodies = [list(nested_graphs(node)) for node in inferred.node]
+        del inferred  # as large as the model without its weights, and not needed any more
         constants = self.constants(proto)
         frozen = self.freeze and graph.parent is None
         for entry in proto.input:
@@ -130,8 +132,8 @@ class _Importer:
             scope[name] = graph.named_constant(tensor, name)
         for name in (*constants, *(v.name for v in graph.inputs)):
             scope[name].notes = said.notes.get(name, NO_NOTES)
-        for node, typed in zip(proto.node, inferred.node, strict=True):
-            self.add_node(graph, node, typed, scope, said)
+        for node, inner in zip(proto.node, bodies, strict=True):
+            self.add_node(graph, node, inner, scope, said)
         outputs = [self.lookup(scope, o.name, f"output of graph {proto.name!r}") for o in proto.output]
         graph.set_outputs(outputs, [o.name for o in proto.output])
 
@@ -143,7 +145,7 @@ class _Importer:
         self,
         graph: Graph,
         node: onnx.NodeProto,
-        typed: onnx.NodeProto,
+        bodies: Sequence[onnx.GraphProto],
         scope: dict[str, Value],
         said: _Said,
     ) -> None:
@@ -156,7 +158,7 @@ class _Importer:
             return
         function = self.functions.find(node)
         if function is None:
-            results = self.op(graph, node, operands, nested_graphs(typed), scope)
+            results = self.op(graph, node, operands, iter(bodies), scope)
         elif len(node.input) > len(function.input) or len(node.output) > len(function.output):
             raise ModelError(f"function {function.name!r} has fewer operands or results", where=label)
         else:
