@@ -27,7 +27,9 @@ GENERAL = tuple(
 )
 
 UNIT_OF = {
-    **dict.fromkeys(("conv-1d", "conv", "conv-3d", "conv-transpose", "matmul", "gemm", "lstm"), "TAE"),
+    **dict.fromkeys(
+        ("conv-1d", "conv", "conv-dilated", "conv-3d", "conv-transpose", "matmul", "gemm", "lstm"), "TAE"
+    ),
     **dict.fromkeys(
         ("elementwise", "table", "unnamed-table", "pow", "relu", "prelu", "reduce", "arg"), "VAE"
     ),
@@ -37,8 +39,17 @@ UNIT_OF = {
     **dict.fromkeys(("depth-to-space", "pad", "expand", "gather", "gather-elements"), "DTE"),
     "top-k": "SPU",
 }
-"""The unit of each X5 row that runs on the chip. Roles of the units are published (S16), which row belongs to
-which role is assumed where the role does not name the op."""
+"""The unit of each X5 row that runs on the chip."""
+
+NAMED_BY_ROLE = frozenset(
+    {
+        *("conv", "matmul", "gemm"),
+        *("max-pool", "average-pool", "global-average-pool", "global-max-pool", "resize", "grid-sample"),
+        *("elementwise", "transpose"),
+    }
+)
+"""Rows whose ops the published roles of the units name (S16): convolution, product and linear layer on TAE;
+pooling, resize and warp on AAE; elementwise arithmetic on VAE; layout on DTE. Other places are assumed."""
 
 
 @one_of(3, source=ASSUMED, remedy="move the axis to the end", cures=("softmax-to-last-axis",))
@@ -104,13 +115,21 @@ def div_type(node: Node) -> str | None:
     return "int64" if node.dtype() is DType.i64 else None
 
 
+@demand("fused into a Conv", source=NASH, remedy="add in int16 or float")
+def int32_add(node: Node) -> str | None:
+    """An Add of int32 runs only {allowed}."""
+    makers = {v.producer.name for v in node.op.operands if v is not None and v.producer is not None}
+    alone = node.dtype() is DType.i32 and not makers & {"Conv", "ConvTranspose"}
+    return "an Add by itself" if alone else None
+
+
 ADD = Row(
     "add",
     ("Add",),
     "Add runs on int8, int16 and int32 of one type and saturates; an int32 Add fuses into a Conv.",
     NASH,
     "VAE",
-    (taken_over(elementwise.collapsible), taken_over(elementwise.one_constant)),
+    (int32_add, taken_over(elementwise.collapsible), taken_over(elementwise.one_constant)),
 )
 
 DIV = Row(
@@ -219,13 +238,12 @@ OWN_OPS = frozenset(name for row in OWN for name in row.ops) - {"Cast"}
 
 def _from_x5(row: Row) -> Row:
     """An X5 row on the units of Nash, without the ops that have a row of their own here."""
-    published = row.source == LIST
-    unit = UNIT_OF.get(row.name, HOST)
+    source = ASSUMED if row.source == LIST else row.source
     return replace(
         row,
         ops=tuple(name for name in row.ops if name not in OWN_OPS),
-        unit=unit,
-        source=UNITS if unit == "TAE" and published else ASSUMED if published else row.source,
+        unit=UNIT_OF.get(row.name, HOST),
+        source=UNITS if row.name in NAMED_BY_ROLE else source,
         constraints=tuple(map(taken_over, row.constraints)),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from math import prod
 
 from y10c.check.constraint import Row, demand, one_of, within
@@ -60,7 +61,7 @@ def conv_stride_before_add(node: Node) -> Iterable[int]:
 @one_of(1, source=LIST, remedy="step by 1 where taps are dilated")
 def conv_stride_dilated(node: Node) -> Iterable[int]:
     """A dilated Conv steps by {legal}."""
-    return node.window.strides if max(node.window.dilations) > 1 else ()
+    return node.window.strides
 
 
 @within(1, 16, source=LIST, remedy="take a smaller dilation")
@@ -71,7 +72,7 @@ def conv_dilation(node: Node) -> Iterable[int]:
 
 @demand("multiples of the dilation", source=LIST, remedy="pad the input first", cures=("pad-for-dilation",))
 def conv_dilated_extent(node: Node) -> str | None:
-    """Height and width of a dilated Conv's input are {allowed}; its result is int8."""
+    """Height and width of a dilated Conv's input are {allowed}."""
     pairs = zip(node.shape()[2:], node.window.dilations, strict=True)
     return next((f"{n} at dilation {d}" for n, d in pairs if n % d), None)
 
@@ -95,13 +96,19 @@ CONV = Row(
         conv_kernel_volume,
         conv_stride,
         conv_stride_before_add,
-        conv_stride_dilated,
-        conv_dilation,
-        conv_dilated_extent,
         conv_pad,
     ),
     when=lambda node: _spatial(node) == 2,
 )
+
+CONV_DILATED = replace(
+    CONV,
+    name="conv-dilated",
+    sentence="A dilated convolution of an image runs on the multiply-accumulate array and gives int8.",
+    constraints=(*CONV.constraints, conv_stride_dilated, conv_dilation, conv_dilated_extent),
+    when=lambda node: _spatial(node) == 2 and max(node.op.attr("dilations") or (1,)) > 1,
+)
+"""Which tensors get 16 bits is decided after the check (`y10c.quant.plan`): int8 is a sentence here."""
 
 CONV_1D = Row(
     "conv-1d",
@@ -263,7 +270,7 @@ CONV_TRANSPOSE = Row(
     when=lambda node: _spatial(node) == 2,
 )
 
-ROWS = (CONV_1D, CONV, CONV_3D, CONV_TRANSPOSE)
+ROWS = (CONV_1D, CONV_DILATED, CONV, CONV_3D, CONV_TRANSPOSE)
 
 
 def _spatial(node: Node) -> int | None:

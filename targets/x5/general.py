@@ -17,7 +17,12 @@ DATA_TYPES = frozenset(
 GIBIBYTE = 1 << 30
 
 
-@demand("numbers", source=LIST, remedy="give --shape, or let y10c compile fold the shape arithmetic")
+@demand(
+    "numbers",
+    source=LIST,
+    remedy="give --shape, or let y10c compile fold the shape arithmetic",
+    needed=True,
+)
 def static_shape(node: Node) -> str | None:
     """Every extent is known when the model is compiled."""
     if node.static:
@@ -63,7 +68,7 @@ GENERAL = (static_shape, element_type, extents, batch, tensor_bytes)
 def four_dimensional(*cures: str) -> Constraint:
     """The rank that the list asks for unless a row says otherwise."""
 
-    @demand("4 dimensions", source=LIST, remedy="reshape to N, C, H, W", cures=cures)
+    @demand("4 dimensions", source=LIST, remedy="reshape to N, C, H, W", cures=cures, needed=True)
     def rank_4(node: Node) -> str | None:
         """The tensor has 4 dimensions."""
         return _wrong_rank(node, (4,))
@@ -74,7 +79,13 @@ def four_dimensional(*cures: str) -> Constraint:
 def ranks(low: int, high: int, *cures: str) -> Constraint:
     """A range of ranks that a row names."""
 
-    @demand(f"{low} to {high} dimensions", source=LIST, remedy="reshape to fewer dimensions", cures=cures)
+    @demand(
+        f"{low} to {high} dimensions",
+        source=LIST,
+        remedy="reshape to fewer dimensions",
+        cures=cures,
+        needed=True,
+    )
     def rank(node: Node) -> str | None:
         """The tensor has {allowed}."""
         return _wrong_rank(node, range(low, high + 1))

@@ -107,11 +107,12 @@ def resize_coordinates(node: Node) -> str | None:
 
 
 def factors(node: Node) -> list[float]:
-    """By what a Resize enlarges height and width."""
+    """By what a Resize enlarges height and width: as it says, else as its extents do."""
+    before, after = node.shape(), node.out
+    axes = [int(a) % len(before) for a in node.op.attr("axes") or range(len(before))]
     scales = node.constant(2)
-    if scales is not None and scales.size:
-        return [float(s) for s in np.asarray(scales).reshape(-1)[-2:]]
-    return [o / i for o, i in zip(node.out[2:], node.shape()[2:], strict=True)]
+    said = {} if scales is None else dict(zip(axes, scales.reshape(-1), strict=False))
+    return [float(said.get(axis, after[axis] / before[axis])) for axis in (2, 3)]
 
 
 CURES = ("enlarge-by-repeating", "shrink-by-slicing")

@@ -32,8 +32,9 @@ class Constraint:
         allowed: The values that are legal, in short.
         source: Where it comes from: `published: …`, `assumed` or `assumed: …`.
         remedy: What a person does about it.
-        cures: Rules that rewrite a breach into legal ops.
         breach: Gives the actual value where it does not hold.
+        cures: Rules that rewrite a breach into legal ops.
+        needed: Where it does not hold, nothing else can be said: what follows is not asked.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Constraint:
     remedy: str
     breach: Breach
     cures: tuple[str, ...] = ()
+    needed: bool = False
 
     def from_source(self, source: str) -> Constraint:
         """The same constraint, known from elsewhere."""
@@ -80,12 +82,13 @@ def one_of(
 
 
 def demand(
-    allowed: str, *, source: str, remedy: str, cures: tuple[str, ...] = ()
+    allowed: str, *, source: str, remedy: str, cures: tuple[str, ...] = (), needed: bool = False
 ) -> Callable[[Breach], Constraint]:
     """A constraint that no range says: the function gives the actual value where it does not hold."""
 
     def make(breach: Breach) -> Constraint:
-        return _made(breach, breach, allowed, source, remedy, cures, {"allowed": allowed})
+        made = _made(breach, breach, allowed, source, remedy, cures, {"allowed": allowed})
+        return replace(made, needed=needed)
 
     return make
 

@@ -15,9 +15,6 @@ from y10c.ir.graph import Graph
 from y10c.ir.value import Op
 from y10c.rewrite.rewriter import reads
 
-CROSSING = 1000
-"""Weight of a tensor that crosses; more than all ops that could be moved for it."""
-
 
 @dataclass(frozen=True)
 class Cut:
@@ -73,10 +70,14 @@ def _tensors(graph: Graph) -> Iterator[tuple[Op, list[Op]]]:
 
 
 def _cheapest(graph: Graph, refused: Collection[Op], movable: Collection[Op]) -> set[Op]:
-    """The ops on the host's side of a minimum cut: the refused ones and some of the movable ones."""
+    """The ops on the host's side of a minimum cut: the refused ones and some of the movable ones.
+
+    One crossing weighs more than all ops that could be moved for it.
+    """
     import networkx
 
     net = networkx.DiGraph()
+    crossing = len(movable) + 1
     for op in graph.ops:
         if op in refused:
             net.add_edge(op, "host")
@@ -85,7 +86,7 @@ def _cheapest(graph: Graph, refused: Collection[Op], movable: Collection[Op]) ->
         else:
             net.add_edge("chip", op)
     for number, (op, readers) in enumerate(_tensors(graph)):
-        net.add_edge(("in", number), ("out", number), capacity=CROSSING)
+        net.add_edge(("in", number), ("out", number), capacity=crossing)
         for end in (op, *readers):
             net.add_edge(end, ("in", number))
             net.add_edge(("out", number), end)

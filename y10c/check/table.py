@@ -94,9 +94,7 @@ class OperatorTable:
         broken = next(self._broken(op, row), None)
         if broken is None:
             return _verdict(op, row.unit, row.name, row.sentence, "", row.source)
-        constraint, actual = broken
-        reason = f"{constraint.sentence} Here: {actual}; allowed: {constraint.allowed}."
-        return _verdict(op, HOST, constraint.name, reason, constraint.remedy, constraint.source)
+        return _broken_verdict(op, *broken)
 
     def cures(self, op: Op) -> set[str]:
         """Names of the rules that rewrite what the chip refuses in an op.
@@ -112,16 +110,13 @@ class OperatorTable:
         return {name for c in broken for name in c.cures} if all(c.cures for c in broken) else set()
 
     def _broken(self, op: Op, row: Row) -> Iterator[tuple[Constraint, str]]:
-        """The constraints that an op breaks, with the actual values; general ones first.
-
-        Without extents nothing else can be said, so an open shape is the only breach.
-        """
+        """The constraints that an op breaks, with the actual values; general ones first."""
         node = Node(op, self.chip, row.indices)
         for constraint in (*self.general, *row.constraints):
             actual = constraint.breach(node)
             if actual is not None:
                 yield constraint, actual
-                if not node.static:
+                if constraint.needed:
                     return
 
     def _unlisted(self, op: Op) -> Verdict:
@@ -129,6 +124,8 @@ class OperatorTable:
             reason = f"{op.name} is no operator of ONNX, so neither the chip nor onnxruntime can run it."
             remedy = "export it as standard operators, or cut the model before it"
             return _verdict(op, NOWHERE, "unknown-op", reason, remedy, "published: ONNX operator schemas")
+        if op.version is None and op.name in self._by_op:
+            return self._of_other_form(op)
         older = f" in its form of opset {op.version}" if op.version is not None else ""
         return _verdict(
             op,
@@ -138,6 +135,17 @@ class OperatorTable:
             "write it with operators that the list names (docs/reference), or let the host run it",
             self.source,
         )
+
+    def _of_other_form(self, op: Op) -> Verdict:
+        """Of an op that the list names: its rank is not known, or none of the rows is about it."""
+        node = Node(op, self.chip)
+        for constraint in self.general:
+            actual = constraint.breach(node) if constraint.needed else None
+            if actual is not None:
+                return _broken_verdict(op, constraint, actual)
+        reason = f"The operator list of {self.march} names {op.name}, but not in this form."
+        remedy = "see which forms the list has (docs/reference), or let the host run it"
+        return _verdict(op, HOST, "no-row", reason, remedy, self.source)
 
     def _without_unit(self, op: Op, row: Row) -> Verdict:
         absent = self.chip.absent.get(row.unit)
@@ -154,6 +162,11 @@ class OperatorTable:
 def can_run_on_host(op: Op) -> bool:
     """Whether onnxruntime can be expected to know an op: ONNX's own, ours, or its contributed ones."""
     return op.domain in ("com.microsoft", "ai.onnx.ml") or find_spec(op.name) is not None
+
+
+def _broken_verdict(op: Op, constraint: Constraint, actual: str) -> Verdict:
+    reason = f"{constraint.sentence} Here: {actual}; allowed: {constraint.allowed}."
+    return _verdict(op, HOST, constraint.name, reason, constraint.remedy, constraint.source)
 
 
 def _verdict(op: Op, unit: str, rule: str, reason: str, remedy: str, source: str) -> Verdict:
