@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from y10c.ir.value import Value
 from y10c.passes.legalize.build import expand, number, reshape, shape_of, transpose
 from y10c.passes.legalize.guard import LegalizePass
 from y10c.rewrite import Rewriter, Rule, decline, op, rule, variables
@@ -43,8 +44,15 @@ def gemm_to_matmul(rw: Rewriter, m: Any) -> Any:
         value = rw.op.Mul(value, number(rw, value, m.gemm.alpha))
     if m.z is None:
         return value
-    shift = m.z if m.gemm.beta == 1 else rw.op.Mul(m.z, number(rw, value, m.gemm.beta))
-    return rw.op.Add(value, shift)
+    return rw.op.Add(value, m.z if m.gemm.beta == 1 else _scaled(rw, m.z, m.gemm.beta))
+
+
+def _scaled(rw: Rewriter, shift: Value, beta: float) -> Value:
+    if shift.is_constant:
+        array = shift.numpy()
+        return rw.const((array * beta).astype(array.dtype))
+    made: Value = rw.op.Mul(shift, number(rw, shift, beta))
+    return made
 
 
 @rule(match=op.MatMul(x, W.ranked(2)))
