@@ -43,7 +43,7 @@ class NodePage:
         imported: Where the op of the file would run; None where the target has no operator list.
         placed: Where what became of it runs after legalization.
         layers: The layers of the estimate that it is a part of.
-        times_refused: Why the march tells no times; None where it does.
+        times_refused: Why no times can be told; None where they can.
         ranges: Ranges and thresholds; None where the model was not quantized.
     """
 
@@ -92,16 +92,12 @@ def explain_node(
         graph, node, passes, asked, only and _as_it_runs(only, passes, table, tail), context.tables
     )
     kept = _descendants(op, after)
-    cost = estimate_cost(after, target, source.stem)
     names = {name_of(one) for one in kept}
-    return NodePage(
-        said,
-        table.place(op) if table is not None else None,
-        _verdicts(check_graph(after, table, target.name, tail), names) if table is not None else (),
-        () if cost is None else tuple(la for la in cost.result.layers if names & {la.name, *la.origin}),
-        None if cost is None else cost.times_refused,
-        _ranges(source, graph, kept, node),
-    )
+    placed = _verdicts(check_graph(after, table, target.name, tail), names) if table is not None else ()
+    ranges = _ranges(source, graph, kept, node)
+    layers, times_refused = _layers(after, target, source.stem, names)  # last: it rewrites the graph
+    imported = table.place(op) if table is not None else None
+    return NodePage(said, imported, placed, layers, times_refused, ranges)
 
 
 def _float_file(source: Path) -> Path:
@@ -138,6 +134,21 @@ def _descendants(op: Op, after: Graph) -> list[Op]:
         or name_of(one).startswith(f"{place}/")
         or any(tensors.intersection(r.lineage) for r in one.results)
     ]
+
+
+def _layers(
+    graph: Graph, target: Target, name: str, names: Collection[str]
+) -> tuple[tuple[LayerCost, ...], str | None]:
+    """The layers of the estimate that nodes are a part of, and why times cannot be told."""
+    try:
+        cost = estimate_cost(graph, target, name)
+    except ModelError as error:  # extents that depend on data
+        return (), str(error)
+    if cost is None:
+        return (), None
+    return tuple(la for la in cost.result.layers if {la.name, *la.origin}.intersection(names)), (
+        cost.times_refused
+    )
 
 
 def _verdicts(report: CheckReport, names: Collection[str]) -> tuple[Verdict, ...]:
