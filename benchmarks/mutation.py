@@ -108,7 +108,7 @@ class Judge:
         if known:
             return known
         raises = _Raises(rule)
-        trial = explore(raises.change, FromPattern(rule), self.examples, 0, shrink=False)
+        trial = explore(raises.change, FromPattern(rule), self.examples, 0, shrink=False, dearer=rule.dearer)
         if trial.failure is not None:
             return f"killed: {trial.failure.problem.kind}"
         if raises.raised and not raises.succeeded:

@@ -160,7 +160,7 @@ def split_batch(rw: Rewriter, m: Any) -> Any:
 # --- steps, dilation, extents ---
 
 
-@rule(match=op.Conv(x, W.ranked(4), B.optional(), bind="conv"))
+@rule(match=op.Conv(x, W.ranked(4), B.optional(), bind="conv"), dearer=True)
 def stride_to_channels(rw: Rewriter, m: Any) -> Any:
     """A Conv in steps is one without, of blocks of pixels moved into channels."""
     shape = shape_of(m.x)
@@ -211,7 +211,7 @@ def _blocked_array(kernel: Any, steps: tuple[int, ...]) -> Any:
     return parts.reshape(n, c * high * wide, h // high, w // wide)
 
 
-@rule(match=conv)
+@rule(match=conv, dearer=True)
 def pad_for_dilation(rw: Rewriter, m: Any) -> Any:
     """The input of a dilated Conv is padded to multiples of the dilation, and the result cut."""
     shape, out = shape_of(m.x), shape_of(m.root.results[0])

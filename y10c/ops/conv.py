@@ -230,7 +230,7 @@ def _input_channels(draw: Draw, x: Given | None, w: Given | None, group: int) ->
     if x is not None:
         need(x.shape[1] % group == 0, "input channels fit the groups")
         return x.shape[1] // group
-    return draw.integer(1, 2, "channels")
+    return draw.integer(1, 3, "channels")
 
 
 def _output_channels(
@@ -240,7 +240,7 @@ def _output_channels(
     if result is not None:
         known.append(result.static_shape[1])
     if not known:
-        return group * draw.integer(1, 2, "channels")
+        return group * draw.integer(1, 3, "channels")
     need(known[0] % group == 0, "output channels fit the groups")
     return known[0]
 

@@ -41,6 +41,7 @@ class Rule:
         where: Conditions on the match; the docstring of one that fails is the reason shown.
         doc: What it does, one sentence.
         source: File and line of its code.
+        dearer: It takes another form at a price in multiplications, as legalization does.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Rule:
     where: tuple[Callable[[Any], bool], ...] = ()
     doc: str = ""
     source: str = ""
+    dearer: bool = False
 
     @property
     def roots(self) -> tuple[str, ...] | None:
@@ -128,7 +130,11 @@ def reason_of(condition: Callable[[Any], bool]) -> str:
 
 
 def rule(
-    match: Pattern, *, where: Callable[[Any], bool] | Sequence[Callable[[Any], bool]] = (), name: str = ""
+    match: Pattern,
+    *,
+    where: Callable[[Any], bool] | Sequence[Callable[[Any], bool]] = (),
+    name: str = "",
+    dearer: bool = False,
 ) -> Callable[[Build], Rule]:
     """Make a rule of a function `build(rw, m)` that gives the replacement of the root's results.
 
@@ -147,6 +153,7 @@ def rule(
             where=conditions,
             doc=(inspect.getdoc(build) or "").strip(),
             source=f"{Path(code.co_filename).name}:{code.co_firstlineno}",
+            dearer=dearer,
         )
 
     return make

@@ -103,7 +103,8 @@ def check_pass(
     """
     started = time.monotonic()
     one = checked() if isinstance(checked, type) else checked
-    trial = explore(_change(one), _graphs_for(one), examples, seed, shrink)
+    dearer = any(rule.dearer for rule in getattr(one, "rules", ()))
+    trial = explore(_change(one), _graphs_for(one), examples, seed, shrink, dearer)
     if trial.failure is not None or isinstance(one, RulePass):
         judge(one.name, trial, "", save_to)
     seconds = time.monotonic() - started

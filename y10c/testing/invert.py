@@ -191,7 +191,7 @@ class Inverter:
         others = [op for op in self.made.values() if op.name == name]
         if not others or not self.draw.boolean("alike"):
             return {}
-        alike = dict(others[-1].attrs)
+        alike: dict[str, Any] = dict(others[-1].attrs)
         weights = others[-1].operand(1)
         if name in WINDOWED and weights is not None:
             alike["kernel_shape"] = weights.tensor_type.static_shape[2:]

@@ -220,5 +220,5 @@ def _problem(rule: Rule, before: Graph, after: Graph, feeds: dict[str, Array]) -
         return Problem("crash", f"{type(error).__name__}: {error}")
     if not fired:
         return Problem("record", "it does not fire on a graph of its record; if it should not, draw it again")
-    found = structure_problem(before, after) or cost_problem(before, after)
+    found = structure_problem(before, after) or (None if rule.dearer else cost_problem(before, after))
     return found or meaning_problem(before, after, feeds, exact=False)
