@@ -135,7 +135,8 @@ def main() -> int:
             wrong.append(path.name)
             if not check:
                 path.write_text(after)
-    print(f"{'not true any more' if check else 'rewritten'}: {', '.join(wrong) or 'nothing'}")
+    done = "not true any more" if check else "rewritten"
+    print(f"{done}: {', '.join(wrong)}" if wrong else "every page is as the code says")
     return int(check and bool(wrong))
 
 
