@@ -149,6 +149,7 @@ class Request:
         result: A type that the first result should have; only some samplers can derive operands from it.
         results: How many results a variadic op needs at least.
         exact: There are no operands beyond `operands`.
+        rare: Forms that networks for inference do not have, such as training, are welcome too.
     """
 
     operands: tuple[Slot, ...] = ()
@@ -156,6 +157,7 @@ class Request:
     result: TensorType | None = None
     results: int = 1
     exact: bool = False
+    rare: bool = False
 
     def slot(self, index: int) -> Slot:
         """What is said of operand `index`."""

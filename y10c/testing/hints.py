@@ -12,6 +12,7 @@ import inspect
 import math
 import textwrap
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from y10c.rewrite.rule import Rule
@@ -34,7 +35,20 @@ def hints_of(rule: Rule) -> Hints:
                 numbers = list(dict.fromkeys(_numbers(node)))
                 for name in _names(node):
                     found.setdefault(name, []).extend(numbers)
+    if _speaks_of(rule, RARE):
+        found[RARE] = [0, 1]
     return {name: tuple(dict.fromkeys(numbers)) for name, numbers in found.items() if numbers}
+
+
+RARE = "training_mode"
+"""A rule whose module speaks of training is tried on it too; for all others graphs are for inference."""
+
+
+def _speaks_of(rule: Rule, word: str) -> bool:
+    try:
+        return word in Path(rule.build.__code__.co_filename).read_text(encoding="utf-8")
+    except OSError:
+        return False
 
 
 def _asks(node: ast.AST) -> bool:

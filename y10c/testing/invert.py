@@ -36,7 +36,7 @@ from y10c.ops.spec import Trait
 from y10c.rewrite.pattern import AnyOf, AnyOp, BoundAttr, Literal, OpPattern, Pattern, Rest, Var, describe
 from y10c.rewrite.rewriter import Rewriter
 from y10c.testing.exact import ExactGraph, ExactTensor
-from y10c.testing.hints import Hints
+from y10c.testing.hints import RARE, Hints
 
 ALIGNED = frozenset({"Concat", "Where", "Max", "Min", "Sum", "Mean"})
 """Ops whose operands have related shapes, beside the elementwise ones."""
@@ -145,7 +145,8 @@ class Inverter:
         children = self._children(name, parts)
         fixed = {**self._alike(name), **self._hinted_attrs(name), **self._fixed_attrs(pattern)}
         slots = tuple(self._slot(p, c) for p, c in zip(parts, children, strict=True))
-        instance = self._instance(name, Request(slots, fixed, wish, self.results[key], exact=True))
+        request = Request(slots, fixed, wish, self.results[key], exact=True, rare=RARE in self.hints)
+        instance = self._instance(name, request)
         op = self._insert(name, instance, self._operands(parts, children, instance))
         for attribute, wanted in pattern.attrs:
             if isinstance(wanted, BoundAttr):
@@ -240,7 +241,7 @@ class Inverter:
             try:
                 return sample(self.draw, request)  # type: ignore[no-any-return]
             except NoInstance:
-                request = Request(request.operands, request.attrs, None, request.results, request.exact)
+                request = replace(request, result=None)
         return sample(self.draw, request)  # type: ignore[no-any-return]
 
     def _insert(self, name: str, instance: OpInstance, operands: Sequence[Value | None]) -> Op:
