@@ -225,12 +225,27 @@ def _with_chip_numbers(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_tree(path: Path) -> dict[str, Any]:
-    """The YAML of a march with what it extends merged in, mapping by mapping."""
+    """The YAML of a march with what it extends merged in, mapping by mapping.
+
+    A march that refuses times has no published rate: the rates that it takes over are assumed, and say so.
+    """
     from ruamel.yaml import YAML
 
-    tree = YAML(typ="safe").load(path.read_text())
+    tree: dict[str, Any] = YAML(typ="safe").load(path.read_text())
     base = tree.pop("extends", None)
-    return tree if base is None else _merged(read_tree(path.with_name(f"{base}.yaml")), tree)
+    if base is None:
+        return tree
+    below = read_tree(path.with_name(f"{base}.yaml"))
+    if "times_refused" in tree.get("machine", {}):
+        below["machine"] = _assumed(below["machine"], base)
+    return _merged(below, tree)
+
+
+def _assumed(tree: dict[str, Any], march: str) -> dict[str, Any]:
+    """Numbers of another march, with sources that say so."""
+    found = {k: _assumed(v, march) if isinstance(v, dict) else v for k, v in tree.items()}
+    source = found.get("source", "assumed")
+    return found if source.startswith("assumed") else {**found, "source": f"assumed: as {march} ({source})"}
 
 
 def _merged(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
