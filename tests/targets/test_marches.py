@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from y10c.check.chip import load_chip
@@ -66,6 +67,23 @@ def test_marches_without_a_published_rate_tell_no_times(march: str) -> None:
     assert load_machine(file).times_refused
 
 
+@pytest.mark.parametrize("march", sorted(MARCHES - {"nash-e", "nash-m"}))
+def test_rates_of_another_march_are_assumed_here(march: str) -> None:
+    file = create_target("j6", march).machine_file()
+    assert file is not None
+    sources = {n.name: n.source for n in load_machine(file).numbers()}
+    assert sources["clock_ghz"] == "assumed: as nash-e (published: S5 S20)"
+    assert not [name for name, source in sources.items() if source.startswith("fitted")]
+
+
+def test_only_places_that_a_published_role_names_are_published() -> None:
+    table = create_target("j6").operators()
+    assert table is not None
+    published = {row.name for row in table.rows if row.source.startswith("published")}
+    assert {"conv", "matmul", "gemm", "max-pool", "resize", "softmax", "add"} <= published
+    assert published.isdisjoint({"conv-1d", "conv-dilated", "conv-transpose", "lstm", "slice", "div"})
+
+
 def test_a_march_has_what_it_extends_but_for_names() -> None:
     basic, other = create_target("j6", "nash-e").chip(), create_target("j6", "nash-p").chip()
     assert other.numbers["width_align"] == basic.numbers["width_align"]
@@ -83,6 +101,24 @@ def top_k_on(target: Target) -> tuple[str, str]:
     assert table is not None
     found = table.place(next(graph.ops))
     return found.unit, found.rule
+
+
+def add_of(dtype: DType, maker: str | None = None) -> tuple[str, str]:
+    graph = Graph("case")
+    rewriter = Rewriter(graph)
+    x = graph.add_input(TensorType(dtype, (1, 2, 4, 4)), "x")
+    made = x if maker is None else rewriter.op[maker](x, rewriter.const(np.ones((2, 2, 1, 1), dtype.numpy)))
+    graph.set_outputs([rewriter.op.Add(made, x)], ["y"])
+    table = create_target("j6").operators()
+    assert table is not None
+    found = table.place(list(graph.ops)[-1])
+    return found.unit, found.rule
+
+
+def test_an_int32_add_runs_only_behind_a_conv() -> None:
+    assert add_of(DType.f32) == ("VAE", "add")
+    assert add_of(DType.i32) == ("CPU", "int32-add")
+    assert add_of(DType.f32, "Conv") == ("VAE", "add")
 
 
 def test_what_a_chip_lacks_goes_to_the_host() -> None:

@@ -365,6 +365,32 @@ def test_the_last_conv_may_give_65536_channels() -> None:
     assert not TABLE.place(conv(SMALL, (65537, 8, 1, 1))()).on_chip
 
 
+def test_a_dilated_conv_says_that_its_result_is_int8() -> None:
+    plain, dilated = (conv((1, 8, 8, 8), (4, 8, 3, 3), dilations=(d, d))() for d in (1, 2))
+    assert TABLE.place(plain).rule == "conv"
+    assert TABLE.place(dilated).rule == "conv-dilated"
+    assert "int8" in TABLE.place(dilated).reason
+
+
+@pytest.mark.parametrize(
+    ("shape", "operands", "attrs", "rule"),
+    [
+        ((1, 2, 3, 3, 3), (None, None, ints(1, 2, 6, 6, 6)), {}, "rank-4"),
+        ((1, 2, 3), (None, None, ints(1, 2, 6)), {}, "rank-4"),
+        (SMALL, (None, np.float32([2])), {"axes": (3,)}, "resize"),
+        (SMALL, (None, np.float32([2, 1])), {"axes": (3, 2)}, "resize"),
+        (SMALL, (None, np.float32([2])), {"axes": (2,)}, "resize-factors"),
+        (SMALL, (None, np.float32([2, 2])), {"axes": (1, 2)}, "resize-axes"),
+    ],
+)
+def test_a_resize_of_any_rank_and_axes(
+    shape: Shape, operands: tuple[Any, ...], attrs: dict[str, Any], rule: str
+) -> None:
+    made_op = made("Resize", shape, *operands, mode="nearest", **attrs)
+    assert TABLE.place(made_op).rule == rule
+    assert isinstance(TABLE.cures(made_op), set)
+
+
 def test_every_row_of_the_chip_has_an_op_that_it_takes() -> None:
     taken = {TABLE.place(accepted()).rule for accepted, _ in CASES.values()}
     plain = {

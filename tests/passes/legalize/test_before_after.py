@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnx.parser
+import onnxruntime as ort
 import pytest
 
+from y10c.backend.exporter import export_model
 from y10c.check.report import check_graph
 from y10c.check.table import OperatorTable
 from y10c.frontend.importer import load
+from y10c.ir.tensor import Array
 from y10c.pipeline.manager import run_passes
 from y10c.pipeline.target import create_target
 from y10c.rewrite.passes import PassContext
@@ -71,6 +75,12 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "float[2,3] x) => (float[2,4] y",
         f"<{zeros('w', 4, 3)}, {zeros('b', 4)}> {{ y = Gemm<transB=1>(x, w, b) }}",
         ["Reshape", "Conv", "Reshape"],
+    ),
+    "Gemm of a turned input with a scaled constant shift": (
+        "x5",
+        "float[3,2] x) => (float[2,4] y",
+        f"<{zeros('w', 3, 4)}, {zeros('b', 2, 4)}> {{ y = Gemm<transA=1, alpha=0.5, beta=2.0>(x, w, b) }}",
+        ["Transpose", "MatMul", "Mul", "Add"],
     ),
     "MatMul with a constant": (
         "j6",
@@ -208,6 +218,28 @@ def test_before_and_after(case: str) -> None:
     report = check_graph(graph, table, target.name)
     assert all(verdict.on_chip for verdict in report.verdicts), report.problems
     assert_equivalent(before, graph)
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
+@pytest.mark.parametrize("name", ["Softmax", "LogSoftmax"])
+def test_softmaxes_of_old_opsets_flatten(name: str, axis: int) -> None:
+    text = '<ir_version: 3, opset_import: ["" : 7]> net (float[2,3,4,5] x) => (float[2,3,4,5] y)'
+    model = onnx.parser.parse_model(f"{text} {{ y = {name}<axis={axis}>(x) }}")
+    graph = load(model)
+    target = create_target("x5")
+    table = target.operators()
+    assert table is not None
+    run_passes(graph, target.legalization(), PassContext(tables={OperatorTable: table}))
+    assert all(verdict.on_chip for verdict in check_graph(graph, table, target.name).verdicts)
+    # onnx's own reference gives these ops today's meaning at every opset, so onnxruntime is asked.
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 5), np.float32)
+    np.testing.assert_allclose(_in_onnxruntime(export_model(graph), x), _in_onnxruntime(model, x), atol=1e-6)
+
+
+def _in_onnxruntime(model: onnx.ModelProto, x: Array) -> Array:
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"x": x})
+    return np.asarray(found)
 
 
 def test_the_kept_form_of_opset_11_gets_todays_once_its_rank_is_known() -> None:

@@ -67,6 +67,13 @@ def test_other_marches_and_targets(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"Softmax"}.isdisjoint(n["op"] for n in said(capsys)["nodes"])
 
 
+def test_an_input_that_is_no_tensor_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    text = HEAD.replace("float[1,4,2,2] x", "seq(float[1]) x").replace("float[1,4,2,2] y", "int64 y")
+    onnx.save(onnx.parser.parse_model(text + "{ y = SequenceLength(x) }"), "net.onnx")
+    assert main(["check", "net.onnx"]) == 3
+    assert "is a sequence" in capsys.readouterr().err
+
+
 def test_what_cannot_be_checked_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", saved(CLEAN), "--target", "ort"]) == 2
     assert main(["check", "no-such.onnx"]) == 3

@@ -80,6 +80,21 @@ def test_a_build_folder_tells_ranges(model: Path, capsys: pytest.CaptureFixture[
     assert "Its ranges" in capsys.readouterr().out
 
 
+def test_extents_that_depend_on_data_leave_the_cost_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "net.onnx"
+    text = '<ir_version: 10, opset_import: ["" : 21]> net (float[1,4] x) => (float[N] y) '
+    text += "{ a = Relu(x) [where] i = NonZero(a) [turn] t = Transpose<perm=[1,0]>(i) y = GatherND(a, t) }"
+    onnx.save(onnx.parser.parse_model(text), path)
+    found = page(capsys, str(path), "turn")
+    assert found["placement"]["imported"]["rule"] == "static-shape"
+    assert found["cost"]["layers"] == []
+    assert "not static" in found["cost"]["times_refused"]
+    assert main(["explain", str(path), "turn"]) == 0
+    assert "not static" in capsys.readouterr().out
+
+
 def test_an_unknown_node_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", str(model), "mixx"]) == 2
     assert "mix" in capsys.readouterr().err

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
+
 import onnx.parser
 import pytest
 
-from y10c.check.partition import Cut, cut
+from y10c.check.partition import Cut, cut, producers
 from y10c.frontend.importer import load
 from y10c.ir.graph import Graph
 from y10c.ir.value import Op
@@ -69,6 +71,23 @@ def test_parallel_host_ops_take_one_visit() -> None:
     assert found.segments == 1
 
 
+def random_body(seed: int) -> str:
+    draw = random.Random(seed)
+    names = ["x"]
+    for number in range(9):
+        name = draw.choice(["Neg", "Exp", "Relu", "Relu", "Add", "Mul"])
+        operands = draw.choices(names[-4:], k=2 if name in ("Add", "Mul") else 1)
+        names.append(f"v{number} = {name}({', '.join(n.split(' ')[0] for n in operands)})")
+    return f"{{ v = Neg(x) {' '.join(names[1:])} w = Neg(v8) y = Add(v, w) }}"
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_no_choice_of_the_ops_between_host_ops_has_fewer_crossings(seed: int) -> None:
+    body = random_body(seed)
+    found, _ = cut_of(body)
+    assert found.crossings == _fewest(graph_of(body), between=True)
+
+
 def test_the_cut_has_as_few_crossings_as_any_choice_of_sides() -> None:
     body = "{ a = Exp(x) b = Neg(a) c = Relu(b) d = Relu(c) e = Exp(d) f = Neg(d) g = Relu(f) h = Neg(g)"
     body += " i = Add(e, h) y = Exp(i) }"
@@ -76,9 +95,11 @@ def test_the_cut_has_as_few_crossings_as_any_choice_of_sides() -> None:
     assert found.crossings == _fewest(graph_of(body))
 
 
-def _fewest(graph: Graph) -> int:
+def _fewest(graph: Graph, between: bool = False) -> int:
     ops = list(graph.ops)
     free = [op for op in ops if op.name not in (*HOST, "Exp")]
+    if between:
+        free = [op for op in free if _reaches(op, True) and _reaches(op, False)]
     counts = []
     for choice in range(2 ** len(free)):
         host = {op for op in ops if op.name in HOST}
@@ -91,6 +112,11 @@ def _fewest(graph: Graph) -> int:
             )
         )
     return min(counts)
+
+
+def _reaches(op: Op, forward: bool) -> bool:
+    near = [r for r in op.results[0].users if not r.is_terminator] if forward else producers(op)
+    return any(n.name in HOST or _reaches(n, forward) for n in near)
 
 
 def test_ops_before_and_behind_stay_on_the_chip() -> None:

@@ -105,6 +105,13 @@ def test_an_op_that_nothing_runs_is_an_error() -> None:
     assert raised.value.exit_code == 1
 
 
+def test_behind_an_unknown_op_the_shape_is_what_is_missing() -> None:
+    text = HEAD.replace("float[1,4]", "float[1,1,2,2]") + "<float[1,1,1,1] w = {1}> "
+    graph = load(onnx.parser.parse_model(text + "{ a = maker.Gadget(x) y = Conv(a, w) }"))
+    behind = check_graph(graph, TABLE, "j6").verdicts[1]
+    assert (behind.unit, behind.rule) == ("CPU", "static-shape")
+
+
 def test_compile_refuses_an_op_that_nothing_runs(tmp_path: Path) -> None:
     model = onnx.parser.parse_model(HEAD + "{ a = maker.Gadget(x) y = Relu(a) }")
     with pytest.raises(IllegalOpError, match="Gadget"):
