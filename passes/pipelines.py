@@ -43,7 +43,7 @@ def canonicalization() -> tuple[Pass, ...]:
     )
 
 
-MOMENT_IMAGES = {"fast": 16, "default": 40, "best": 1000}
+MOMENT_IMAGES = {"fast": 16, "default": 25, "best": 1000}
 """Samples from which weights learn what they multiply, by effort. assumed."""
 
 

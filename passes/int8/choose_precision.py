@@ -35,7 +35,7 @@ FORMAT = "y10c-mixed"
 
 EFFORTS = {
     "fast": Effort(looked=8, least=2, most=6, passes=1.2),
-    "default": Effort(looked=24, least=4, most=12, passes=2.4),
+    "default": Effort(looked=20, least=4, most=8, passes=1.6),
     "best": Effort(looked=60, least=12, most=30, passes=8.0),
 }
 """What sensitivity is measured on. fitted: see benchmarks/sensitivity.py."""

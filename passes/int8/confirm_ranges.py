@@ -60,8 +60,8 @@ class ConfirmRanges(Pass):
     name: ClassVar[str] = "confirm-ranges"
     requires: ClassVar[frozenset[str]] = frozenset({"Calibrated"})
 
-    looked: int = 24
-    samples: int = 6
+    looked: int = 20
+    samples: int = 4
     methods: tuple[str, ...] = ("min-max",)
 
     def run(self, graph: Graph, context: PassContext) -> None:

@@ -49,8 +49,8 @@ class ObserveMoments(Pass):
     name: ClassVar[str] = "observe-moments"
     requires: ClassVar[frozenset[str]] = frozenset({"Calibrated"})
 
-    images: int = 40
-    positions: int = 12800
+    images: int = 25
+    positions: int = 8000
 
     def run(self, graph: Graph, context: PassContext) -> None:
         """Leave `InputMoments` in the context; none of generated data, which teaches weights nothing."""

@@ -40,7 +40,7 @@ def test_good_ranges_are_kept(net: Net, photos: Path) -> None:
     run_passes(graph, [ConfirmRanges()], context)
     found: Confirmation = context.tables[Confirmation]
     assert found.taken == "search"
-    assert found.samples == 6
+    assert found.samples == 4
     assert 0 < found.errors["search"] < 0.01
     assert dict(context.tables[Ranges]) == before
 
