@@ -145,7 +145,7 @@ class Graph:
 
     def clone(self) -> Graph:
         """A deep copy of the structure; constant data is shared."""
-        copy = type(self)(self.name)
+        copy = Graph(self.name)
         copy.info = ModelInfo(**{**vars(self.info), "metadata": dict(self.info.metadata)})
         copy.info.opsets = dict(self.info.opsets)
         _copy_into(self, copy, {})

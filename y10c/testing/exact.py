@@ -57,6 +57,12 @@ class ExactGraph(Graph):
         """The value that holds `tensor`, or its exact form."""
         return super().constant(self._exact(tensor))
 
+    def clone(self) -> Graph:
+        """A copy that is exact from now on; what it holds already is what it was."""
+        copy = super().clone()
+        copy.__class__ = ExactGraph
+        return copy
+
     def _exact(self, tensor: Tensor) -> Tensor:
         if isinstance(tensor, ExactTensor):
             return tensor
