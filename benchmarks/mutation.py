@@ -206,19 +206,24 @@ def row_of(mutant: Mutant, module: ModuleType) -> Row:
 def run(mutants: list[tuple[ModuleType, Mutant]], examples: int, path: Path | None) -> list[Row]:
     """Judge every mutant that the file does not know yet."""
     rows: list[Row] = json.loads(path.read_text()) if path and path.is_file() else []
-    known = {json.dumps([r[k] for k in ("place", "operator", "before", "after", "rules")]) for r in rows}
-    judge = Judge(examples)
+    known = {key_of(row): row for row in rows}
+    judge, judged = Judge(examples), []
     for module, mutant in track(mutants, "Judging", total=len(mutants)):
         row = row_of(mutant, module)
-        if json.dumps(list(row.values())) in known:
-            continue
-        started = time.monotonic()
-        row["verdict"] = judge.judge(mutant, module)
-        row["seconds"] = round(time.monotonic() - started, 2)
-        rows.append(row)
-        if path is not None:
-            atomic.write_text(path, json.dumps(rows, indent=1))
-    return rows
+        if key_of(row) not in known:
+            started = time.monotonic()
+            row["verdict"] = judge.judge(mutant, module)
+            row["seconds"] = round(time.monotonic() - started, 2)
+            known[key_of(row)] = row
+            rows.append(row)
+            if path is not None:
+                atomic.write_text(path, json.dumps(rows, indent=1))
+        judged.append(known[key_of(row)])
+    return judged
+
+
+def key_of(row: Row) -> str:
+    return json.dumps([row[k] for k in ("place", "operator", "before", "after", "rules")])
 
 
 def report(rows: list[Row], of: int) -> None:
