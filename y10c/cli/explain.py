@@ -28,7 +28,10 @@ def explain(
     rule: Annotated[
         str | None, typer.Option("--rule", "-r", help="Ask about this rule alone; else about all.")
     ] = None,
-    target: Annotated[str, typer.Option("--target", "-t", help="j6, x5 or ort.")] = "j6",
+    target: Annotated[
+        str | None,
+        typer.Option("--target", "-t", help="j6, x5 or ort; by default what it was compiled for, else j6."),
+    ] = None,
     march: Annotated[str | None, typer.Option(help="Chip of the target's family.")] = None,
     head: Annotated[str | None, typer.Option(help="raw, e2e or keep; j6 takes raw.")] = None,
     shape: Annotated[
@@ -44,13 +47,15 @@ def explain(
     found = explain_node(
         model,
         node,
-        create_target(target, march),
+        create_target(target or "j6", march) if target or march else None,
         rules=[one.rule for one in registered_rules()],
         only=only,
         head=head,
         shapes=dict(map(parse_shape, shape or [])),
     )
     data = {
+        "target": found.target,
+        "march": found.march,
         **asdict(found.rules),
         "placement": _placement(found),
         "cost": _cost(found),
@@ -83,7 +88,7 @@ def _place_part(page: NodePage) -> list[RenderableType]:
         for when, v in (*asked, *(("as compiled", v) for v in page.placed))
     ]
     columns = ("", "node", "op", "unit", "rule", "reason", "remedy")
-    return [table(columns, rows, title="Where it runs")] if rows else []
+    return [table(columns, rows, title=f"Where it runs: {page.target} {page.march}")] if rows else []
 
 
 def _cost_part(page: NodePage) -> list[RenderableType]:

@@ -41,7 +41,7 @@ from y10c.pipeline.manager import PassRun, check_order, run_passes
 from y10c.pipeline.nodes import Models, compare_nodes
 from y10c.pipeline.outputs import write_outputs
 from y10c.pipeline.result import Result
-from y10c.pipeline.target import create_target
+from y10c.pipeline.target import MARCH_KEY, TARGET_KEY, create_target
 from y10c.pipeline.wishes import node_types
 from y10c.quant.options import QuantOptions
 from y10c.quant.plan import QuantPlan, Tail, plan_quantization
@@ -280,8 +280,8 @@ class _Compilation:
         calibration = "generated images" if self.feeds.synthetic else samples
         return {
             "y10c.version": __version__,
-            "y10c.target": self.target.name,
-            "y10c.march": self.target.march,
+            TARGET_KEY: self.target.name,
+            MARCH_KEY: self.target.march,
             "y10c.calibration": calibration,
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from y10c.check.report import CheckReport, check_graph
 from y10c.check.table import OperatorTable, Verdict
 from y10c.comparison.explain import NodeRanges, explain_ranges
 from y10c.cost.result import LayerCost
-from y10c.errors import ModelError
+from y10c.errors import ModelError, UnknownNameError
 from y10c.frontend.importer import load
 from y10c.ir.graph import Graph
 from y10c.ir.value import Op
@@ -22,6 +23,7 @@ from y10c.pipeline.compile import require_static_inputs
 from y10c.pipeline.costs import estimate_cost
 from y10c.pipeline.explain import NodeRules, explain_node_rules
 from y10c.pipeline.manager import run_passes
+from y10c.pipeline.target import built_for
 from y10c.quant.plan import Tail
 from y10c.rewrite.explain import find_op
 from y10c.rewrite.passes import Pass, PassContext
@@ -39,6 +41,8 @@ class NodePage:
     """The page on a node.
 
     Args:
+        target: Name of the target.
+        march: Name of the march.
         rules: Which rules fired at it, and why the others did not.
         imported: Where the op of the file would run; None where the target has no operator list.
         placed: Where what became of it runs after legalization.
@@ -47,6 +51,8 @@ class NodePage:
         ranges: Ranges and thresholds; None where the model was not quantized.
     """
 
+    target: str
+    march: str
     rules: NodeRules
     imported: Verdict | None
     placed: tuple[Verdict, ...]
@@ -58,7 +64,7 @@ class NodePage:
 def explain_node(
     source: Path,
     node: str,
-    target: Target,
+    target: Target | None = None,
     *,
     rules: Iterable[Rule] = (),
     only: Rule | None = None,
@@ -70,7 +76,7 @@ def explain_node(
     Args:
         source: ONNX file, or a folder that `y10c compile` wrote.
         node: Name of a node or of a tensor that it makes.
-        target: With the march.
+        target: With the march; None for the one that the model was compiled for, else the default.
         rules: The rules that are asked about.
         only: Ask about this rule alone.
         head: `raw`, `e2e` or `keep`; the target's default where None.
@@ -83,6 +89,7 @@ def explain_node(
     file = _float_file(source)
     graph = load(file, shapes=shapes or {}, freeze=True)
     require_static_inputs(graph, str(file))
+    target = target or built_for(graph)
     op = find_op(graph, node)
     passes = (*canonicalization(), FoldHead(head or target.default_head), *target.legalization())
     after, context = _compiled(graph, passes, target)
@@ -97,7 +104,7 @@ def explain_node(
     ranges = _ranges(source, graph, kept, node)
     layers, times_refused = _layers(after, target, source.stem, names)  # last: it rewrites the graph
     imported = table.place(op) if table is not None else None
-    return NodePage(said, imported, placed, layers, times_refused, ranges)
+    return NodePage(target.name, target.march, said, imported, placed, layers, times_refused, ranges)
 
 
 def _float_file(source: Path) -> Path:
@@ -156,12 +163,15 @@ def _verdicts(report: CheckReport, names: Collection[str]) -> tuple[Verdict, ...
 
 
 def _ranges(source: Path, graph: Graph, kept: Sequence[Op], node: str) -> NodeRanges | None:
-    """The ranges of what became of a node in a quantized model or a build folder; None in a float one."""
+    """The ranges of what became of a node in a quantized model or a build folder; None without any."""
     if not source.is_dir() and not any(op.name in QUANTIZERS for op in graph.ops):
         return None
     if not source.is_dir():
         return explain_ranges(source, node)
-    parts = [explain_ranges(source, name_of(op)) for op in kept]
+    parts = []
+    for op in kept:
+        with suppress(UnknownNameError):  # asked about another target than the folder was built for
+            parts.append(explain_ranges(source, name_of(op)))
     if not parts:
         return None
     outputs = tuple(dict.fromkeys(r for part in parts for r in part.outputs))

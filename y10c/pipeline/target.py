@@ -7,8 +7,13 @@ from typing import Any
 from y10c import plugins
 from y10c.check.table import OperatorTable
 from y10c.errors import UnknownNameError, UsageError
+from y10c.ir.graph import Graph
 from y10c.quant.scheme import QuantScheme
 from y10c.targets.base import Target
+
+TARGET_KEY = "y10c.target"
+MARCH_KEY = "y10c.march"
+"""Entries of a compiled model's metadata."""
 
 
 def create_target(name: str, march: str | None = None) -> Target:
@@ -19,6 +24,16 @@ def create_target(name: str, march: str | None = None) -> Target:
         UsageError: What is registered is not a target.
     """
     return _target_kind(name, plugins.load("y10c.targets", name)).create(march)
+
+
+def built_for(graph: Graph) -> Target:
+    """The target that a model was compiled for, as its metadata says; that of the command line for others.
+
+    Raises:
+        UnknownNameError: It names a target or march that is not there.
+    """
+    told = graph.info.metadata
+    return create_target(told.get(TARGET_KEY, "j6"), told.get(MARCH_KEY))
 
 
 def tables_of(target: Target) -> dict[type, Any]:

@@ -80,6 +80,30 @@ def test_a_build_folder_tells_ranges(model: Path, capsys: pytest.CaptureFixture[
     assert "Its ranges" in capsys.readouterr().out
 
 
+def test_a_build_folder_is_explained_for_the_chip_it_was_built_for(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = model.parent / "build"
+    assert main(["compile", str(model), "-o", str(folder), "-q", "--march", "s600"]) == 0
+    capsys.readouterr()
+    assert page(capsys, str(folder), "mix")["march"] == "nash-p"
+    assert page(capsys, str(folder), "mix", "--march", "nash-m")["march"] == "nash-m"
+    assert page(capsys, str(model), "mix")["march"] == "nash-e"
+
+
+def test_a_build_folder_is_explained_for_another_chip_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, folder = tmp_path / "net.onnx", tmp_path / "build"
+    text = '<ir_version: 10, opset_import: ["" : 21]> net (float[1,4,8,8] x) => (float[1,4,8,8] y) '
+    onnx.save(onnx.parser.parse_model(text + "{ [soft] y = Softmax<axis=3>(x) }"), path)
+    assert main(["compile", str(path), "-o", str(folder), "-q"]) == 0
+    capsys.readouterr()
+    found = page(capsys, str(folder), "soft", "--target", "x5")
+    assert found["target"] == "x5"
+    assert "ReduceMax" in [v["op"] for v in found["placement"]["placed"]]
+
+
 def test_extents_that_depend_on_data_leave_the_cost_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
