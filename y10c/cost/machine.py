@@ -244,7 +244,7 @@ def read_tree(path: Path) -> dict[str, Any]:
 def _assumed(tree: dict[str, Any], march: str) -> dict[str, Any]:
     """Numbers of another march, with sources that say so."""
     found = {k: _assumed(v, march) if isinstance(v, dict) else v for k, v in tree.items()}
-    source = found.get("source", "assumed")
+    source = str(found.get("source", "assumed"))
     return found if source.startswith("assumed") else {**found, "source": f"assumed: as {march} ({source})"}
 
 
