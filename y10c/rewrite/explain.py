@@ -85,7 +85,7 @@ def find_op(graph: Graph, name: str) -> Op:
     An op that stands for a fused tensor is found by that tensor's name too.
 
     Raises:
-        UnknownNameError: There is none; the error suggests the nearest name.
+        UnknownNameError: There is none; the error names those that hold the text, else all.
     """
     ops = list(graph.walk())
     for names in (_location, _results, _lineage):
@@ -93,7 +93,8 @@ def find_op(graph: Graph, name: str) -> Op:
         if found is not None:
             return found
     known = sorted({n for op in ops for n in (*_location(op), *_results(op))})
-    raise UnknownNameError("node", name, known[:200])
+    holding = [n for n in known if name and name in n]
+    raise UnknownNameError("node", name, (holding or known)[:200])
 
 
 def _location(op: Op) -> tuple[str, ...]:

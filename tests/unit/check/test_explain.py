@@ -122,3 +122,5 @@ def test_extents_that_depend_on_data_leave_the_cost_out(
 def test_an_unknown_node_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", str(model), "mixx"]) == 2
     assert "mix" in capsys.readouterr().err
+    assert main(["explain", str(model), "mi"]) == 2
+    assert "known: mix\n" in capsys.readouterr().err
