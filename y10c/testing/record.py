@@ -149,6 +149,8 @@ def forms_of(example: Example) -> set[Any]:
             shape = (type.dtype.name, type.rank) if isinstance(type, TensorType) else None
             constant = value is not None and value.is_constant
             features.add(f"{place} operand {index} {shape} {constant}")
+            if constant and isinstance(type, TensorType) and len(type.static_shape) > 2:
+                features.add(f"{place} window {index} {type.static_shape[2:]}")
     return features
 
 
