@@ -153,7 +153,9 @@ def window_attrs(
     if "pads" in request.attrs:
         attrs["pads"] = request.attrs["pads"]
     elif mode == "NOTSET" and draw.boolean("pads"):
-        attrs["pads"] = tuple(draw.integer(0, max(0, min(2, k - 1)), "pad") for k in (*kernel, *kernel))
+        same = tuple((k - 1) // 2 for k in kernel)
+        drawn = tuple(draw.integer(0, max(0, min(2, k - 1)), "pad") for k in (*kernel, *kernel))
+        attrs["pads"] = (*same, *same) if draw.boolean("same pads") else drawn
     return {k: v for k, v in attrs.items() if v is not None}
 
 

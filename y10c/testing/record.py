@@ -30,11 +30,11 @@ from y10c.ops.sample import NoInstance
 from y10c.rewrite.driver import rewrite
 from y10c.rewrite.rewriter import Rewriter
 from y10c.rewrite.rule import Rule
+from y10c.testing.check import FromPattern
 from y10c.testing.counterexample import Counterexample
 from y10c.testing.draw import RandomDraw
 from y10c.testing.exact import rounded
 from y10c.testing.hazards import add_hazards
-from y10c.testing.hints import hints_of
 from y10c.testing.invert import Example, invert
 from y10c.testing.oracle import Problem, cost_problem, meaning_problem, structure_problem
 from y10c.testing.watch import Watched, watched
@@ -101,11 +101,11 @@ def _is_any(feature: Any) -> bool:
 
 
 def _fired(rule: Rule, examples: int) -> Iterator[tuple[Recorded, set[Any]]]:
-    watch, hints = watched(rule), hints_of(rule)
+    watch, source = watched(rule), FromPattern(rule)
     for seed in range(examples):
         draw = RandomDraw(seed)
         try:
-            example = invert(draw, rule.pattern, hints)
+            example = invert(draw, rule.pattern, source.hints, source.accepts)
             add_hazards(draw, example)
         except (NoInstance, BuildError):
             continue
@@ -141,6 +141,7 @@ def _applies(watch: Watched, example: Example) -> bool:
 def forms_of(example: Example) -> set[Any]:
     """What can be told apart of a match: attributes, operands that are there, ranks, types, contexts."""
     features: set[Any] = set(example.contexts) | set(example.forms)
+    windows: list[tuple[int, ...]] = []
     for place, op in enumerate((example.root, *example.inner)):
         named = {f"{place} {k}={_kind(v)}" for k, v in op.attrs.items()}
         features |= named | set(combinations(sorted(named), 2))
@@ -150,7 +151,8 @@ def forms_of(example: Example) -> set[Any]:
             constant = value is not None and value.is_constant
             features.add(f"{place} operand {index} {shape} {constant}")
             if constant and isinstance(type, TensorType) and len(type.static_shape) > 2:
-                features.add(f"{place} window {index} {type.static_shape[2:]}")
+                windows.append(type.static_shape[2:])
+    features.add(f"windows {windows}")
     return features
 
 
