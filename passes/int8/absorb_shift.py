@@ -20,6 +20,7 @@ from y10c.calib.feeds import Feeds
 from y10c.ir.graph import Graph
 from y10c.ir.value import Op, Use, Value
 from y10c.passes.observe.calibrate import name_values, observe_tensors
+from y10c.passes.observe.moments import Shifts
 from y10c.passes.observe.ranges import RangeSearch
 from y10c.quant.bias import absorb_shift
 from y10c.quant.plan import QuantPlan, Tail, plan_quantization
@@ -65,7 +66,7 @@ class AbsorbShift(Pass):
         middles = _middles(sources, graph, feeds.limited(self.images), scheme.activation)
         spread = spread_shifts(plan, middles)
         rewriter = Rewriter(graph, context.listeners, by=self.name)
-        _rewrite(rewriter, graph, plan, spread)
+        context.tables[Shifts] = _rewrite(rewriter, graph, plan, spread)
         context.applied[self.name] += len(spread.sources)
 
 
@@ -164,17 +165,20 @@ def _passed(op: Op, read: list[Value], shifts: Mapping[Value, Shift]) -> list[Sh
     return None
 
 
-def _rewrite(rewriter: Rewriter, graph: Graph, plan: QuantPlan, spread: Spread) -> None:
+def _rewrite(rewriter: Rewriter, graph: Graph, plan: QuantPlan, spread: Spread) -> Shifts:
+    absorbed = Shifts()
     for op in list(plan.integer_ops):
         data = op.operands[0]
         if op.name == "Conv" and data is not None and data in spread.shifts:
-            _absorb(rewriter, op, data, spread.shifts[data])
+            absorbed[op] = spread.shifts[data]
+            _absorb(rewriter, op, data, absorbed[op])
     for value, middle in spread.sources.items():
         with rewriter.after(value, graph):
             shifted = rewriter.op.Sub(
                 value, rewriter.const(np.float32(middle)), _location=f"{value.name}/shift"
             )
         rewriter.replace_uses(value, shifted, only=_other_than(shifted.producer))
+    return absorbed
 
 
 def _other_than(op: Op | None) -> Callable[[Op], bool]:

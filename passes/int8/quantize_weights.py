@@ -16,8 +16,8 @@ from y10c import progress
 from y10c.errors import ModelError
 from y10c.ir.graph import Graph
 from y10c.ir.value import Op, Value
-from y10c.passes.observe.moments import InputMoments
-from y10c.quant.bias import analytic_correction, quantize_bias
+from y10c.passes.observe.moments import InputMoments, Shifts
+from y10c.quant.bias import absorb_shift, analytic_correction, quantize_bias
 from y10c.quant.clipping import weight_clip
 from y10c.quant.moments import Moments
 from y10c.quant.plan import QuantPlan, Weight
@@ -70,32 +70,41 @@ class QuantizeWeights(Pass):
         rewriter = Rewriter(graph, context.listeners, by=self.name)
         plan: QuantPlan = context.tables[QuantPlan]
         moments: InputMoments = context.tables.pop(InputMoments, InputMoments())
-        rounded = self._rounded(plan, moments)
+        rounded = self._rounded(plan, moments, context.tables.get(Shifts, Shifts()))
         for weight, integers in progress.track(rounded, "rounding weights", len(plan.weights)):
             with rewriter.before(weight.op):
                 self._replace(rewriter, weight, integers)
 
-    def _rounded(self, plan: QuantPlan, moments: InputMoments) -> Iterator[tuple[Weight, Integers]]:
+    def _rounded(
+        self, plan: QuantPlan, moments: InputMoments, shifts: Shifts
+    ) -> Iterator[tuple[Weight, Integers]]:
         """The integers of every weight, in the plan's order; ops are worked on in threads."""
 
         def one(weight: Weight) -> tuple[Weight, Integers]:
-            return weight, self._integers(weight, plan.scheme.weight.bits, moments.pop(weight.op, None))
+            known, shift = moments.pop(weight.op, None), shifts.get(weight.op)
+            return weight, self._integers(weight, plan.scheme.weight.bits, known, shift)
 
         # One thread of BLAS each: many small products gain nothing from more, and the bits do not depend on
         # the number of cores.
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
             yield from pool.map(one, plan.weights)
 
-    def _integers(self, weight: Weight, bits: int, moments: Moments | None) -> Integers:
+    def _integers(
+        self, weight: Weight, bits: int, moments: Moments | None, shift: NDArray[np.float64] | None
+    ) -> Integers:
         op, scheme = weight.op, weight.scheme
         array = finite_weight(op, _weight_of(weight))
         axis = weight_axis(op, scheme.weight_axis, array.ndim)
         clip = weight_clip(array, axis=axis, bits=bits) if self.clip and axis is not None else None
         scale = _wide_enough(weight_qparams(array, axis, bits, clip=clip)[0], op, scheme.bias)
         steps = round_weight(array, scale, axis, bits, moments)
+        real = dequantize(steps, scale, axis=axis)
         correction = None
+        if shift is not None:  # the bias made up for it with the weights as they were
+            correction = absorb_shift(real.astype(np.float64) - array, shift)
         if self.bias_correction and moments is not None and op.name == "Conv":
-            correction = analytic_correction(array, dequantize(steps, scale, axis=axis), moments.mean)
+            found = analytic_correction(array, real, moments.mean)
+            correction = found if correction is None else correction + found
         return Integers(steps, scale, axis, correction)
 
     def _replace(self, rewriter: Rewriter, weight: Weight, found: Integers) -> None:

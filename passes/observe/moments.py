@@ -37,6 +37,10 @@ class InputMoments(dict[Op, Moments]):
     """Moments of the inputs of ops with a weight."""
 
 
+class Shifts(dict[Op, NDArray[np.float64]]):
+    """What is taken off the input channels of convolutions whose biases make up for it, `[C]` each."""
+
+
 @dataclass(frozen=True)
 class ObserveMoments(Pass):
     """Take the second moments of what weights multiply, from one pass of the float model.
@@ -58,10 +62,13 @@ class ObserveMoments(Pass):
         ops = [w.op for w in plan.weights if window_of(w.op) is not None]
         feeds: Feeds = context.tables[Feeds].limited(self.images)
         if ops and not feeds.synthetic:
-            context.tables[InputMoments] = observe_moments(graph, ops, feeds, self.positions)
+            shifts = context.tables.get(Shifts, Shifts())
+            context.tables[InputMoments] = observe_moments(graph, ops, feeds, self.positions, shifts)
 
 
-def observe_moments(graph: Graph, ops: Sequence[Op], feeds: Feeds, positions: int) -> InputMoments:
+def observe_moments(
+    graph: Graph, ops: Sequence[Op], feeds: Feeds, positions: int, shifts: Mapping[Op, NDArray[np.float64]]
+) -> InputMoments:
     """The moments of the inputs of some ops over all samples.
 
     Args:
@@ -69,11 +76,15 @@ def observe_moments(graph: Graph, ops: Sequence[Op], feeds: Feeds, positions: in
         ops: Ops for which `window_of` gives a window.
         feeds: Data.
         positions: Places taken of each tensor over all samples.
+        shifts: What was taken off some inputs: moments are those of the inputs with it.
     """
     limit = min(MOST, -(-positions // max(1, feeds.count)))
 
     def rows(index: int, arrays: Mapping[str, NDArray[Any]]) -> list[Rows]:
-        return [_rows(op, arrays[_input(op)], limit, (index, k)) for k, op in enumerate(ops)]
+        return [
+            _rows(op, _unshifted(arrays[_input(op)], shifts.get(op)), limit, (index, k))
+            for k, op in enumerate(ops)
+        ]
 
     names = list(dict.fromkeys(_input(op) for op in ops))
     samples = mapped(graph.to_onnx(), feeds, names, rows)
@@ -115,6 +126,13 @@ def _input(op: Op) -> str:
     value = op.operands[0]
     assert value is not None
     return value.name
+
+
+def _unshifted(x: NDArray[Any], shift: NDArray[np.float64] | None) -> NDArray[Any]:
+    if shift is None:
+        return x
+    whole: NDArray[Any] = x + shift.astype(x.dtype).reshape(1, -1, *[1] * (x.ndim - 2))
+    return whole
 
 
 def _rows(op: Op, x: NDArray[Any], limit: int, seed: tuple[int, int]) -> Rows:
