@@ -10,7 +10,7 @@ from y10c.check.constraint import HOST, Constraint, Row, demand, one_of, within
 from y10c.check.node import Node
 from y10c.check.table import OperatorTable
 from y10c.ir.types import DType
-from y10c.targets.j6.sources import ASSUMED, INT64, LOGS, NASH, SOFTMAX, UNITS
+from y10c.targets.j6.sources import ASSUMED, INT64, LOGS, NASH, SOFTMAX, STATIC, UNITS
 from y10c.targets.x5 import elementwise, general, reductions
 from y10c.targets.x5.operators import ROWS as X5_ROWS
 from y10c.targets.x5.sources import LIST
@@ -21,8 +21,13 @@ def taken_over(constraint: Constraint) -> Constraint:
     return constraint.from_source(ASSUMED) if constraint.source == LIST else constraint
 
 
+PUBLISHED_HERE = {general.element_type: INT64, general.static_shape: STATIC}
+"""What is public about Nash and only assumed of the X5."""
+
 GENERAL = tuple(
-    constraint.from_source(INT64) if constraint is general.element_type else taken_over(constraint)
+    constraint.from_source(PUBLISHED_HERE[constraint])
+    if constraint in PUBLISHED_HERE
+    else taken_over(constraint)
     for constraint in general.GENERAL
 )
 
@@ -42,14 +47,10 @@ UNIT_OF = {
 """The unit of each X5 row that runs on the chip."""
 
 NAMED_BY_ROLE = frozenset(
-    {
-        *("conv", "matmul", "gemm"),
-        *("max-pool", "average-pool", "global-average-pool", "global-max-pool", "resize", "grid-sample"),
-        *("elementwise", "transpose"),
-    }
+    {"conv", "matmul", "average-pool", "global-average-pool", "global-max-pool", "resize", "grid-sample"}
 )
-"""Rows whose ops the published roles of the units name (S16): convolution, product and linear layer on TAE;
-pooling, resize and warp on AAE; elementwise arithmetic on VAE; layout on DTE. Other places are assumed."""
+"""Rows that say no more than the published roles of the units do (S16): convolution and product on TAE;
+pooling, resize and warp on AAE. Other places are assumed."""
 
 
 @one_of(3, source=ASSUMED, remedy="move the axis to the end", cures=("softmax-to-last-axis",))
@@ -156,7 +157,7 @@ PUBLISHED_TABLE = Row(
 LOGGED_TABLE = Row(
     "lut-logged",
     tuple(LOGGED_TABLES),
-    f"Public logs show it as one op ({', '.join(LOGGED_TABLES.values())}), a table of int8 or int16.",
+    f"Public logs show it as one op ({', '.join(LOGGED_TABLES.values())}).",
     LOGS,
     "VAE",
     (general.ranks(1, 10).from_source(ASSUMED),),
@@ -168,7 +169,7 @@ LUT_FAMILY = Row(
         n for n in (*elementwise.TABLES, *elementwise.MORE_TABLES) if n not in (*NASH_TABLES, *LOGGED_TABLES)
     ),
     "A function of one number runs as a table of int8 or int16.",
-    "published: S12 (Abs, Acos, Acosh and the family of tables; its members are assumed from S11)",
+    "assumed: S12 publishes a family of tables with Abs, Acos and Acosh; its other members are from S11",
     "VAE",
     (general.ranks(1, 10).from_source(ASSUMED),),
 )

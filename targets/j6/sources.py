@@ -14,3 +14,4 @@ SOFTMAX = (
     "published: S7 S8 (HzSoftmax in nash-e logs; nash-e YAML files run it in int8, and in int16 on the BPU)"
 )
 INT64 = "published: S23 (Div int64 is not supported, INT64 cannot be quantized; a Cast mends it)"
+STATIC = "published: S10 (FAQ 8.5: open shapes fail, with dimensions of 0)"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from y10c.check.constraint import HOST, Row, demand, within
 from y10c.check.node import Node
-from y10c.targets.x5.general import four_dimensional, ranks
+from y10c.targets.x5.general import ANY_RANK, four_dimensional, ranks
 from y10c.targets.x5.sources import LIST
 
 UNIT = "BPU"
@@ -124,7 +124,7 @@ UNNAMED_TABLE = Row(
     "A function of one number runs as a look-up table, whichever it is.",
     "assumed: the published row names some functions and ends in dots",
     UNIT,
-    (ranks(1, 10),),
+    (ANY_RANK,),
 )
 
 
@@ -143,7 +143,7 @@ POWER = Row(
     "A power with a constant exponent runs as a look-up table.",
     "assumed: a function of one number",
     UNIT,
-    (ranks(1, 10), constant_exponent),
+    (ANY_RANK, constant_exponent),
 )
 
 RELU = Row(
@@ -152,7 +152,7 @@ RELU = Row(
     "Relu and LeakyRelu run on the chip.",
     LIST,
     UNIT,
-    (ranks(1, 10),),
+    (ANY_RANK,),
 )
 
 PRELU = Row(

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from y10c.check.constraint import Constraint, demand, within
 from y10c.check.node import Node
 from y10c.ir.types import DType
-from y10c.targets.x5.sources import LIST
+from y10c.targets.x5.sources import LIST, SILENT
 
 DATA_TYPES = frozenset(
     {DType.f32, DType.f16, DType.bf16, DType.i8, DType.u8, DType.i16, DType.i32, DType.bool}
@@ -19,7 +19,7 @@ GIBIBYTE = 1 << 30
 
 @demand(
     "numbers",
-    source=LIST,
+    source="assumed: the RDK S100 documents it (S10, FAQ 8.5)",
     remedy="give --shape, or let y10c compile fold the shape arithmetic",
     needed=True,
 )
@@ -33,7 +33,7 @@ def static_shape(node: Node) -> str | None:
 
 @demand(
     "int8, int16, int32; float32 until it is quantized",
-    source=LIST,
+    source="assumed: S11 names int8 and int16, and int64 for indices alone",
     remedy="cast to int32 or float32 where the values fit, or let --head raw cut the decode tail",
 )
 def element_type(node: Node) -> str | None:
@@ -76,14 +76,13 @@ def four_dimensional(*cures: str) -> Constraint:
     return rank_4
 
 
-def ranks(low: int, high: int, *cures: str) -> Constraint:
-    """A range of ranks that a row names."""
+def ranks(low: int, high: int, *, source: str = LIST) -> Constraint:
+    """A range of ranks that a row names, or that is assumed where it names none."""
 
     @demand(
         f"{low} to {high} dimensions",
-        source=LIST,
+        source=source,
         remedy="reshape to fewer dimensions",
-        cures=cures,
         needed=True,
     )
     def rank(node: Node) -> str | None:
@@ -97,3 +96,7 @@ def _wrong_rank(node: Node, legal: Collection[int]) -> str | None:
     found = (v.tensor_type.rank for v in node.data)
     wrong = next((rank for rank in found if rank not in legal), None)
     return None if wrong is None else f"{wrong} dimensions"
+
+
+ANY_RANK = ranks(1, 10, source=SILENT)
+"""Of rows that name no rank and move or map single numbers."""

@@ -9,7 +9,7 @@ import numpy as np
 from y10c.check.constraint import Row, demand, one_of, within
 from y10c.check.node import Node
 from y10c.ir.types import DType
-from y10c.targets.x5.general import four_dimensional, ranks
+from y10c.targets.x5.general import ANY_RANK, four_dimensional, ranks
 from y10c.targets.x5.sources import LIST, SILENT
 
 UNIT = "BPU"
@@ -21,7 +21,14 @@ def concat_axis(node: Node) -> str | None:
     return "N" if node.axis == 0 and len(node.shape()) > 1 else None
 
 
-CONCAT = Row("concat", ("Concat",), "A Concat runs on the chip.", LIST, UNIT, (ranks(1, 10), concat_axis))
+CONCAT = Row(
+    "concat",
+    ("Concat",),
+    "A Concat runs on the chip.",
+    LIST,
+    UNIT,
+    (ANY_RANK, concat_axis),
+)
 
 
 @demand("any axis but N", source=LIST, remedy="slice instead", cures=("split-to-slices",))
@@ -63,7 +70,7 @@ RESHAPE = Row(
     "A change of shape runs on the chip.",
     LIST,
     UNIT,
-    (ranks(0, 10), reshape_target),
+    (ranks(1, 10), reshape_target),
 )
 
 TRANSPOSE = Row("transpose", ("Transpose",), "A Transpose runs on the chip at any rank.", LIST, UNIT)
@@ -171,7 +178,14 @@ def pad_mode(node: Node) -> str | None:
     return None if mode == "constant" else mode
 
 
-PAD = Row("pad", ("Pad",), "A Pad runs on the chip.", LIST, UNIT, (ranks(1, 10), pad_mode, slice_bounds))
+PAD = Row(
+    "pad",
+    ("Pad",),
+    "A Pad runs on the chip.",
+    LIST,
+    UNIT,
+    (ANY_RANK, pad_mode, slice_bounds),
+)
 
 
 @within(0, 1, source=LIST, remedy="expand one axis after another", cures=("expand-axis-by-axis",))
