@@ -14,7 +14,7 @@ import y10c
 from y10c.calib.feeds import Feeds, open_feeds
 from y10c.frontend.importer import load
 from y10c.ir import Graph
-from y10c.ir.value import Op
+from y10c.ir.value import Op, Value
 from y10c.ops.reference import evaluate
 from y10c.passes.canonicalize.recognize import RecognizeFunctions
 from y10c.passes.int8.absorb_shift import AbsorbShift
@@ -134,3 +134,25 @@ def test_weights_are_rounded_for_their_inputs(net: Net, photos: Path) -> None:
     moved = np.abs(steps[True] - steps[False])
     assert moved.any()
     assert moved.max() <= 3
+
+
+def test_the_bias_of_a_shift_counts_the_weights_as_rounded(net: Net, photos: Path) -> None:
+    quant = QuantOptions(scheme="symmetric", mixed="off", rounding=False)
+    result = y10c.compile(net(), calibration=photos, head="keep", quant=quant)
+    before, after = (load(result.models[stage]) for stage in ("optimized", "ptq"))
+    shift = {op.operands[0].name: op.operands[1] for op in before.ops if op.name == "Sub" and op.operands[0]}
+    assert shift["a3"] is not None
+    ends = [next(op for op in g.ops if op.results[0].name == "deep") for g in (before, after)]
+    (w, b), (v, c) = ([real(op.operands[k]) for k in (1, 2)] for op in ends)
+    wanted = b + (v - w).reshape(8, -1).sum(axis=1) * float(shift["a3"].numpy())
+    np.testing.assert_allclose(c, wanted, atol=2e-3)
+    assert np.abs(c - b).max() > 0
+
+
+def real(value: Value | None) -> NDArray[np.float64]:
+    """A constant, or the reals that a DequantizeLinear makes of integers along its first axis."""
+    assert value is not None
+    if value.producer is None:
+        return value.numpy().astype(np.float64)
+    integers, scale = (v.numpy().astype(np.float64) for v in value.producer.operands[:2] if v is not None)
+    return np.asarray(integers * scale.reshape(-1, *[1] * (integers.ndim - 1)), np.float64)
