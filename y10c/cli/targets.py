@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from y10c.cli.terminal import table, terminal
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from rich.console import RenderableType
 
     from y10c.targets.base import Target
@@ -91,10 +93,10 @@ def _facts(target: Target) -> dict[str, Any]:
         "target": target.name,
         "march": target.march,
         "chip": chip.title,
-        "aliases": {name: asdict_of(fact) for name, fact in chip.aliases.items()},
-        "units": {name: {**asdict_of(unit), "present": chip.has(name)} for name, unit in chip.units.items()},
-        "absent": {name: asdict_of(fact) for name, fact in chip.absent.items()},
-        "facts": {name: asdict_of(fact) for name, fact in chip.words.items()},
+        "aliases": _plain(chip.aliases),
+        "units": {name: {**unit, "present": chip.has(name)} for name, unit in _plain(chip.units).items()},
+        "absent": _plain(chip.absent),
+        "facts": _plain(chip.words),
         "numbers": [asdict(n) for n in numbers],
         "assumed": [n.name for n in numbers if n.source.startswith("assumed")],
         "unknown": list(chip.unknown),
@@ -106,27 +108,26 @@ def _facts(target: Target) -> dict[str, Any]:
     }
 
 
-def asdict_of(fact: Any) -> dict[str, Any]:
-    """A pydantic model as plain data."""
-    data: dict[str, Any] = fact.model_dump()
-    return data
+def _plain(facts: Mapping[str, BaseModel]) -> dict[str, dict[str, Any]]:
+    return {name: fact.model_dump() for name, fact in facts.items()}
+
+
+def _head(data: dict[str, Any]) -> list[tuple[str, str]]:
+    operators = data["operators"]
+    return [
+        ("chip", data["chip"]),
+        ("also called", ", ".join(data["aliases"]) or "-"),
+        ("times", data["times"]),
+        ("operator list", f"{operators['rows']} rows, {operators['constraints']} constraints"),
+        *((name, f"{fact['value']} [{fact['source']}]") for name, fact in data["facts"].items()),
+        *((f"no {name}", f"[{fact['source']}]") for name, fact in data["absent"].items()),
+        ("not published", "; ".join(data["unknown"]) or "-"),
+    ]
 
 
 def _drawn(data: dict[str, Any]) -> RenderableType:
     from rich.console import Group
 
-    head = [
-        ("chip", data["chip"]),
-        ("also called", ", ".join(data["aliases"]) or "-"),
-        ("times", data["times"]),
-        (
-            "operator list",
-            f"{data['operators']['rows']} rows, {data['operators']['constraints']} constraints",
-        ),
-        *((name, f"{fact['value']} [{fact['source']}]") for name, fact in data["facts"].items()),
-        *((f"no {name}", f"[{fact['source']}]") for name, fact in data["absent"].items()),
-        ("not published", "; ".join(data["unknown"]) or "-"),
-    ]
     units = [
         (name, unit["role"], " ".join(unit["takes"]), " ".join(unit["gives"]), unit["source"])
         for name, unit in data["units"].items()
@@ -134,7 +135,7 @@ def _drawn(data: dict[str, Any]) -> RenderableType:
     ]
     numbers = [(n["name"], f"{n['value']:g} {n['unit']}", n["source"]) for n in data["numbers"]]
     return Group(
-        table(("", f"{data['target']} {data['march']}"), head),
+        table(("", f"{data['target']} {data['march']}"), _head(data)),
         table(("unit", "does", "takes", "gives", "source"), units),
         table(("number", "value", "source"), numbers),
         f"assumed: {', '.join(data['assumed']) or 'none'}",
