@@ -93,6 +93,6 @@ def test_names_import_nothing() -> None:
 
 
 def test_source_tree_and_metadata_declare_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = distribution.requirements(), distribution.requirements("opt")
+    source = distribution.requirements(), distribution.requirements("fast")
     monkeypatch.setattr(distribution, "_source_project", lambda: None)
-    assert (distribution.requirements(), distribution.requirements("opt")) == source
+    assert (distribution.requirements(), distribution.requirements("fast")) == source
