@@ -16,6 +16,7 @@ from y10c.check.report import CheckReport, check_graph, require_homes
 from y10c.check.table import OperatorTable
 from y10c.config.settings import Config
 from y10c.cost.machine import Machine
+from y10c.cost.precision import is_quantized
 from y10c.cost.report.data import NodeRow, OutputCosine
 from y10c.deploy.build import Deployed, deploy
 from y10c.detect.head_info import HeadInfo
@@ -169,6 +170,8 @@ class _Compilation:
             shapes = {**input_shapes(options.config, model), **options.shapes}
             self.graph = load(model, shapes=shapes, freeze=True)
         require_static_inputs(self.graph, self.where)
+        if options.stop_after not in ("original", "optimized"):
+            require_float(self.graph, self.where)
         self.feeds = self._open_feeds()
         self.context = PassContext(tables={QuantScheme: self._scheme(), Feeds: self.feeds})
         if (machine := machine_of(self.target)) is not None:
@@ -360,3 +363,18 @@ def require_static_inputs(graph: Graph, where: str) -> None:
                 where=where,
                 help=f"give --shape {value.name}={shown or '1x3x640x640'} with a number for each ?",
             )
+
+
+def require_float(graph: Graph, where: str) -> None:
+    """Whether a graph is still to be quantized.
+
+    Raises:
+        ModelError: It holds quantized tensors: a second quantization would only add errors to the first.
+    """
+    if is_quantized(graph):
+        raise ModelError(
+            "the model is quantized already",
+            code="Y3003",
+            where=where,
+            help="compile the float model that it came from; y10c info shows what is INT8 in this one",
+        )
