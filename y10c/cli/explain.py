@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from y10c.pipeline.explain import NodeRules
     from y10c.pipeline.node_page import NodePage
 
+MOST_ALTERNATIVES = 8
+"""Other ranges that a page shows of a tensor, the best first; --json holds all."""
+
 MOST_RULES = 12
 """So many rules are shown to a person who names none; `--json` has them all."""
 
@@ -121,7 +124,22 @@ def _range_part(page: NodePage) -> list[RenderableType]:
         for one in tensors
     ]
     columns = ("", "tensor", "type", "threshold", "chosen by", "range", "seen", "clipped", "SQNR")
-    return [table(columns, rows, title="Its ranges"), *page.ranges.notes]
+    ranges = table(columns, rows, title="Its ranges")
+    others = [_alternatives_table(one) for one in page.ranges.outputs if one.alternatives]
+    return [ranges, *others, *page.ranges.notes]
+
+
+def _alternatives_table(one: TensorRange) -> RenderableType:
+    rows = [
+        (
+            other.method,
+            "symmetric" if other.symmetric else "-",
+            f"{other.low:.4g} to {other.high:.4g}",
+            "-" if other.sqnr_db is None else f"{other.sqnr_db:.1f} dB",
+        )
+        for other in one.alternatives[:MOST_ALTERNATIVES]
+    ]
+    return table(("method", "grid", "range", "SQNR"), rows, title=f"Other ranges for {one.tensor}")
 
 
 def _grid_cells(one: TensorRange) -> tuple[str, str]:

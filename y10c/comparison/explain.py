@@ -175,7 +175,7 @@ def explain_tensor(
     )
 
 
-_NO_TABLE = "no calibration table: what calibration saw and the alternatives need --save-calibration"
+_NO_TABLE = "no calibration table beside the model: what calibration saw and the alternatives are unknown"
 
 
 def _from_table(table: CalibrationTable, name: str) -> NodeRanges:

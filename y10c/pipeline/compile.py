@@ -217,6 +217,9 @@ class _Compilation:
                 files[stage.name] = save_model(
                     self.models[stage.name], folder / f"{prefix}_{stage.file}.onnx"
                 )
+        if folder is not None and CalibrationTable in self.context.tables:
+            files["calibration"] = folder / f"{prefix}_calibration.json"
+            self.context.tables[CalibrationTable].save(files["calibration"])
         return self._finish(folder, prefix, files)
 
     def _stages(self) -> tuple[Stage, ...]:

@@ -174,6 +174,6 @@ def _ranges(source: Path, graph: Graph, kept: Sequence[Op], node: str) -> NodeRa
             parts.append(explain_ranges(source, name_of(op)))
     if not parts:
         return None
-    outputs = tuple(dict.fromkeys(r for part in parts for r in part.outputs))
+    outputs = tuple({r.tensor: r for part in parts for r in part.outputs}.values())
     notes = tuple(dict.fromkeys(n for part in parts for n in part.notes))
     return replace(parts[0], outputs=outputs, notes=notes)

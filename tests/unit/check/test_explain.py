@@ -75,7 +75,11 @@ def test_a_build_folder_tells_ranges(model: Path, capsys: pytest.CaptureFixture[
     assert main(["compile", str(model), "-o", str(folder), "-q"]) == 0
     capsys.readouterr()
     found = page(capsys, str(folder), "mix")
-    assert found["ranges"]["outputs"][0]["grid"]["scale"] > 0
+    (output,) = found["ranges"]["outputs"]
+    assert output["grid"]["scale"] > 0
+    assert output["method"]
+    assert output["observed"]["high"] > output["observed"]["low"]
+    assert output["alternatives"]
     assert main(["explain", str(folder), "mix"]) == 0
     assert "Its ranges" in capsys.readouterr().out
 
