@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from y10c.errors import DataError
 
-
 _BLOCK = 1 << 13
 """Elements taken at a time: float64 copies stay in the cache, and products below BLAS's threads."""
 
