@@ -72,12 +72,27 @@ def _counts(window: Window, inside: Any, extents: Sequence[int]) -> Any:
     return np.sum([window.read(padded, tap, extents) for tap in window.taps()], axis=0)
 
 
-def _max_pool(x: Any, *, kernel_shape: Any, storage_order: int = 0, **attrs: Any) -> Any:
+def _max_pool(x: Any, *, kernel_shape: Any, storage_order: int = 0, outputs: int = 1, **attrs: Any) -> Any:
     window = _window(x, kernel_shape, attrs)
     if math.is_symbolic(x):
         return _symbolic_max(window, x)
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    return window.patches(x, lowest).max(axis=0)
+    patches = window.patches(x, lowest)
+    if outputs == 1:
+        return patches.max(axis=0)
+    chosen = patches.argmax(axis=0)[None]
+    places = window.patches(_places(x.shape, storage_order), -1)
+    return patches.max(axis=0), np.take_along_axis(places, chosen, axis=0)[0]
+
+
+def _places(shape: Sequence[int], storage_order: int) -> Any:
+    """Index of each element among all, counted along the last spatial axis first, or (1) the first one."""
+    flat = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
+    if not storage_order:
+        return flat
+    batch, channels, *spatial = shape
+    backwards = flat.reshape(batch, channels, *spatial[::-1])
+    return backwards.transpose(0, 1, *range(len(shape) - 1, 1, -1))
 
 
 def _symbolic_max(window: Window, x: Any) -> Any:
@@ -156,6 +171,7 @@ SPECS = (
         "MaxPool",
         infer=local("MaxPool", _infer_pool),
         reference=_max_pool,
+        counts_results=True,
         sample=_pool_sampler(average=False),
         traits=frozenset({Trait.shares_scale}),
     ),
