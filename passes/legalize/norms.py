@@ -73,8 +73,6 @@ def batch_norm_to_scale(rw: Rewriter, m: Any) -> Any:
         return decline("there are no channels, or extents are not known")
     if len({v.tensor_type.dtype for v in m.root.operands}) > 1:
         return decline("statistics and data are of different types")
-    if m.VAR.dtype != m.SCALE.dtype:
-        return decline("the statistics are of another type")
     factor = m.SCALE / np.sqrt(m.VAR + m.norm.epsilon)
     return _scaled(rw, m.x, factor, m.BIAS - m.MEAN * factor)
 

@@ -257,8 +257,8 @@ def split_large_max_pool(rw: Rewriter, m: Any) -> Any:
     """A MaxPool with a large window is one after another with windows of half its size, as in SPPF."""
     shape = shape_of(m.x)
     window = window_of(m.pool, m.pool.kernel_shape, shape)
-    if window is None or len(m.root.results) > 1 or max(window.kernel) < 3 or max(window.dilations) > 1:
-        return decline("the window is small or dilated, or indices are read")
+    if window is None or max(window.kernel) < 3 or max(window.dilations) > 1:
+        return decline("the window is small or dilated")
     first = [(k + 1) // 2 if k > 2 else k for k in window.kernel]
     last = [k - f + 1 for k, f in zip(window.kernel, first, strict=True)]
     if any(p >= f for f, *pads in zip(first, window.begin, window.end, strict=True) for p in pads):
