@@ -110,7 +110,7 @@ def _infer_matmul(inputs: Inputs, *types: TensorType) -> Sequence[Type | None] |
 def _sample_matmul(draw: Draw, request: Request) -> OpInstance:
     a, b = request.given(0), request.given(1)
     dtype = element_type(draw, request)
-    ranks = [len(g.shape) if g else rank_of(draw, request, i, (2, 3, 4, 1)) for i, g in enumerate((a, b))]
+    ranks = [len(g.shape) if g else rank_of(draw, request, i, (2, 3, 4, 1, 5)) for i, g in enumerate((a, b))]
     need(min(ranks) >= 1, "no scalar operands")
     rows, inner, columns = draw.shape(3)
     if a is not None:

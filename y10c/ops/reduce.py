@@ -93,6 +93,8 @@ def reduce_sampler(domain: Domain = ANY, dtypes: Sequence[DType] = FLOATS) -> Sa
             return OpInstance((x, given), attrs)
         chosen = draw.subset(rank, 1, "axes")
         axes = [a - rank if draw.boolean("negative axis") else a for a in chosen]
+        if draw.boolean("axes backwards"):
+            axes.reverse()
         return OpInstance((x, optional(draw, request, 1, constant(axes))), attrs)
 
     return sample

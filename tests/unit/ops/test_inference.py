@@ -73,7 +73,7 @@ def inputs_with_symbols(
     types: list[TensorType | None] = [None if o is None else o.type for o in operands]
     first = operands[0]
     if first is not None and first.data is None:
-        names = ("N", "M", "K", "L")
+        names = ("N", "M", "K", "L", "P")
         shape = [draw.choice((d, names[i], None)) for i, d in enumerate(first.shape)]
         types[0] = first.type.with_(shape=tuple(shape))
     constants = tuple(None if o is None or o.data is None else Tensor.of(o.data) for o in operands)
