@@ -157,12 +157,15 @@ def _passed(op: Op, read: list[Value], shifts: Mapping[Value, Shift]) -> list[Sh
     if op.name == "Split" and op.attr("axis", 0) in (1, 1 - rank):
         stops = np.cumsum([_channels(r) for r in op.results])[:-1]
         return list(np.split(shifts[read[0]], stops))
-    parts = [shifts[v] if v in shifts else np.zeros(_channels(v)) for v in read]
     if op.name == "Concat" and op.attr("axis", 0) in (1, 1 - rank):
-        return [np.concatenate(parts)]
+        return [np.concatenate(_shifts_of(read, shifts))]
     if op.name == "Add" and all(v.shape == op.results[0].shape for v in read):
-        return [np.sum(parts, axis=0)]
+        return [np.sum(_shifts_of(read, shifts), axis=0)]
     return None
+
+
+def _shifts_of(values: list[Value], shifts: Mapping[Value, Shift]) -> list[Shift]:
+    return [shifts[v] if v in shifts else np.zeros(_channels(v)) for v in values]
 
 
 def _rewrite(rewriter: Rewriter, graph: Graph, plan: QuantPlan, spread: Spread) -> Shifts:

@@ -77,6 +77,18 @@ def test_a_table_whose_reader_cannot_take_a_shift_keeps_its_values(net: Net, pho
     assert {op.operands[0].name for op in graph.ops if op.name == "Sub" and op.operands[0]} == {"a1"}
 
 
+def test_a_number_beside_a_shifted_tensor_has_no_channels(net: Net, photos: Path) -> None:
+    model = net()
+    model.graph.node[-1].input[0] = "scaled"
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(2), "two"))
+    model.graph.node.insert(
+        len(model.graph.node) - 1, onnx.helper.make_node("Mul", ["deep", "two"], ["scaled"])
+    )
+    before = rewritten(model, photos, SYMMETRIC)
+    after = rewritten(model, photos, SYMMETRIC, AbsorbShift())
+    np.testing.assert_allclose(outputs(after), outputs(before), atol=2e-5)
+
+
 def test_equalized_channels_have_equal_ranges(net: Net, photos: Path) -> None:
     rng = np.random.default_rng(5)
     uneven = (rng.normal(0, 0.5, (8, 1, 3, 3)) * np.logspace(-2, 1, 8).reshape(8, 1, 1, 1)).astype(np.float32)
