@@ -36,8 +36,6 @@ MODELS = {
     "an inner value as output": f"(float[1,1,8,8] a) => (float[1,1,8,8] b, float[1,1,8,8] y) <{K}>"
     " { b = Conv(a, k) y = Conv(b, k) }",
     "an input as output": f"(float[1,1,8,8] x) => (float[1,1,8,8] x, float[1,1,8,8] y) <{K}> {{ y = Conv(x, k) }}",
-    "already quantized": f"(float[1,1,8,8] a) => (float[1,1,8,8] y) <float s = {{0.1}}, int8 z = {{0}}, {K}>"
-    " { q = QuantizeLinear(a, s, z) d = DequantizeLinear(q, s, z) y = Conv(d, k) }",
     "no input": "() => (float[2] y) <float[2] v = {1, 2}> { y = Neg(v) }",
     "a scalar": "(float x) => (float y) { y = Sigmoid(x) }",
     "branches": "(bool c, float[2] x) => (float[2] y) { y = If (c) <then_branch = t () => (float[2] a)"
