@@ -137,6 +137,9 @@ def _pool_sampler(average: bool) -> Sampler:
             attrs["count_include_pad"] = attribute(draw, request, "count_include_pad", choices, 0)
         window = Window.of(attrs, kernel, spatial)
         assert window is not None
+        same = str(attrs.get("auto_pad", "")).startswith("SAME")
+        steps = zip(window.kernel, window.strides, strict=True)
+        need(not same or all(k >= s for k, s in steps), "onnxruntime refuses the negative padding of SAME")
         need(_every_window_sees(window, spatial), "every window sees the image")
         plain = attrs.get("auto_pad", "NOTSET") == "NOTSET" and not attrs["ceil_mode"]
         indices = plain and not average and request.exact and draw.integer(0, 7, "indices") == 7
