@@ -30,20 +30,20 @@ LEAST_SCORE, BOX, SCORE, TIE = 1e-3, 0.05, 1e-4, 1e-5
 
 
 @pytest.fixture
-def same_detections() -> Callable[[Any, Any], None]:
+def same_detections() -> Callable[..., None]:
     """Asserts of two f32[N,6] that rows have partners and swap places only in ties."""
 
-    def agree(ours: Any, theirs: Any) -> None:
+    def agree(ours: Any, theirs: Any, least: float = LEAST_SCORE, box: float = BOX) -> None:
         for a, b in ((ours, theirs), (theirs, ours)):
-            last = b[-1, 4] + TIE if b[-1, 4] > LEAST_SCORE else LEAST_SCORE
+            last = b[-1, 4] + TIE if b[-1, 4] > least else least
             for row in a[a[:, 4] > last]:
                 near = (
                     (b[:, 5] == row[5])
-                    & (np.abs(b[:, :4] - row[:4]).max(axis=1) <= BOX)
+                    & (np.abs(b[:, :4] - row[:4]).max(axis=1) <= box)
                     & (np.abs(b[:, 4] - row[4]) <= SCORE)
                 )
                 assert near.any(), row
-        counted = min((ours[:, 4] > LEAST_SCORE).sum(), (theirs[:, 4] > LEAST_SCORE).sum())
+        counted = min((ours[:, 4] > least).sum(), (theirs[:, 4] > least).sum())
         assert np.abs(ours[:counted, 4] - theirs[:counted, 4]).max(initial=0) <= TIE
 
     return agree
