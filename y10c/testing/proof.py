@@ -8,6 +8,7 @@ proved by enumerating all 256 or 65,536 inputs instead.
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 import time
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -49,6 +51,8 @@ from y10c.testing.invert import CannotDraw, Example, Inverter
 from y10c.testing.symbolic import DataDependent, difference_of, largest, symbols
 
 SECONDS = 30.0
+REPEAT = 0.25
+"""Seconds until an alarm that nobody heard rings again."""
 EXHAUSTIVE = "exhaustive"
 ROUNDING = 1e-6
 """A difference below this everywhere comes from constants that the rule takes as equal within rounding."""
@@ -387,14 +391,38 @@ def _limit(seconds: float) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
         yield
         return
-
-    def ring(*_: Any) -> None:
-        raise _TimeUp
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    alarm = _Alarm()
+    before = signal.signal(signal.SIGALRM, alarm.ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds, REPEAT)
     try:
         yield
     finally:
+        alarm.answered = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+    if alarm.rang:
+        raise _TimeUp
+
+
+@dataclass
+class _Alarm:
+    """Raises in the interrupted code, and again if that code swallows it.
+
+    What is raised inside a callback of the garbage collector or a finalizer reaches nobody, so the former is
+    spared, the latter is asked again, and whoever finishes after a ring is late all the same.
+    """
+
+    rang: bool = False
+    answered: bool = False
+
+    def ring(self, _: int, frame: FrameType | None) -> None:
+        self.rang = True
+        if not self.answered and not _is_collecting(frame):
+            raise _TimeUp
+
+
+def _is_collecting(frame: FrameType | None) -> bool:
+    callbacks = {getattr(callback, "__code__", None) for callback in gc.callbacks}
+    while frame is not None and frame.f_code not in callbacks:
+        frame = frame.f_back
+    return frame is not None

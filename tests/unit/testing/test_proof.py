@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import time
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from y10c.passes.canonicalize.requantize import clip_integers, compare_integers,
 from y10c.passes.canonicalize.transposes import merge_transposes_around_unary
 from y10c.rewrite import Rewriter, op, rule, scalar_const, variables
 from y10c.testing import prove_rule
+from y10c.testing.proof import _limit, _TimeUp
 from y10c.testing.symbolic import DataDependent, Symbolic, difference_of, exact_number, symbols
 
 x, q, C = variables("x q C")
@@ -84,6 +87,20 @@ def test_running_out_of_time_is_no_proof() -> None:
     proof = prove_rule(fold_bn_into_conv, seconds=0.05)
     assert proof.status == "tested"
     assert "no proof within" in proof.why
+
+
+def test_time_that_runs_out_during_garbage_collection_is_no_proof_either() -> None:
+    def dawdle(phase: str, _: dict[str, int]) -> None:
+        end = time.monotonic() + 0.1
+        while phase == "stop" and time.monotonic() < end:
+            pass
+
+    gc.callbacks.append(dawdle)
+    try:
+        with pytest.raises(_TimeUp), _limit(0.02):
+            gc.collect()
+    finally:
+        gc.callbacks.remove(dawdle)
 
 
 def test_a_comparison_is_decided_only_where_it_always_holds() -> None:
