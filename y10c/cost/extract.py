@@ -175,8 +175,15 @@ class _Extraction:
         return self._renames(op) or op.results[0].key in self.constant
 
     def _renames(self, op: OpView) -> bool:
-        """Whether the result is the operand under another name; an Identity may also convert a layout."""
-        return op.op in RENAMES and not (op.op == "Identity" and _converts(op))
+        """Whether the result is the operand under another name; an Identity may also convert a layout.
+
+        A normalization of a constant by what is not constant is no name for the constant.
+        """
+        if op.op not in RENAMES or (op.op == "Identity" and _converts(op)):
+            return False
+        source = op.operands[0]
+        constant = source is not None and self._is_constant(source)
+        return not constant or op.results[0].key in self.constant
 
     def holder(self, key: str) -> int | None:
         """The map that holds exactly a tensor (or what a function is computed from), None where none does."""

@@ -109,6 +109,19 @@ def test_a_wide_shortcut_does_not_widen_the_convolution_it_is_fused_behind(graph
     assert len(product.reads) == 2
 
 
+def test_a_normalization_of_a_constant_by_an_input_is_work(graph_of: Build) -> None:
+    nodes = [
+        node("GlobalAveragePool", ["x"], ["p"]),
+        node("Squeeze", ["p"], ["m"]),
+        node("BatchNormalization", ["w0", "m", "m", "m", "m"], ["n"]),
+        *quantized("n", "q"),
+        node("Relu", ["q"], ["y"]),
+    ]
+    work = layers_of(graph_of(nodes, {"y": [16, 16, 3, 3]}))
+    _, normalization, relu = work.layers
+    assert [read.map for read in relu.reads] == [normalization.writes]
+
+
 def test_ops_of_the_host_are_layers_of_their_own(graph_of: Build) -> None:
     work = layers_of(graph_of([conv("x", "c"), node("NonMaxSuppressionX", ["c"], ["y"])], {"y": MAP}))
     assert [layer.kind for layer in work.layers] == [Kind.CONV, Kind.HOST]
