@@ -161,6 +161,11 @@ def test_nothing_to_quantize_compiles_with_a_warning(
     assert "warning[Y5002]" in capsys.readouterr().err
 
 
+def _heed_interrupts() -> None:
+    """A shell that runs the tests in the background lets its children ignore interrupts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 def test_interrupt_in_mid_calibration_leaves_nothing(tmp_path: Path) -> None:
     """Slow: a real process is started and interrupted."""
@@ -171,7 +176,7 @@ def test_interrupt_in_mid_calibration_leaves_nothing(tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     command = [sys.executable, "-m", "y10c", "compile", str(tmp_path / "n.onnx"), "-o", str(folder), "-v"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts) as process:
         assert process.stderr is not None
         assert any("calibrate" in line for line in process.stderr), "calibration never began"
         process.send_signal(signal.SIGINT)
