@@ -214,6 +214,10 @@ class Draw(ABC):
     def indices(self, count: int, size: int) -> Sequence[int]:
         """`count` independent integers from 0 to `size - 1`."""
 
+    def unit(self, drawn: Callable[[Draw], T]) -> T:
+        """What a function draws, as choices that belong together, which shrinking leaves out at once."""
+        return drawn(self)
+
     def choice(self, items: Sequence[T], label: str = "") -> T:
         """One of the items.
 

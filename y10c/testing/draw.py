@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
@@ -34,6 +34,8 @@ from y10c.ops.sample import (
     need,
 )
 from y10c.ops.spec import Inputs, OpSpec
+
+T = TypeVar("T")
 
 __all__ = [
     "ANY",
@@ -73,10 +75,20 @@ class HypothesisDraw(Draw):
             return low
         return low + int(self._draw(st.integers(0, high - low)))
 
+    def unit(self, drawn: Callable[[Draw], T]) -> T:
+        """What a function draws, as one span of hypothesis."""
+        unit: T = self._draw(_unit(drawn))
+        return unit
+
     def indices(self, count: int, size: int) -> Sequence[int]:
         """Integers that shrink towards 0."""
         need(size > 0 or not count, "nothing to choose from")
         return list(self._draw(st.lists(st.integers(0, size - 1), min_size=count, max_size=count)))
+
+
+@st.composite
+def _unit(draw: Callable[[st.SearchStrategy[Any]], Any], drawn: Callable[[Draw], T]) -> T:
+    return drawn(HypothesisDraw(draw))
 
 
 class RandomDraw(Draw):

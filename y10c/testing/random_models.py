@@ -60,6 +60,7 @@ COMMON = (
 FIXED: dict[str, dict[str, Any]] = {"Cast": {"to": DType.f32.value}}
 """Attributes that keep a common op smooth."""
 
+MEAN_OPS = 8
 LARGEST = 1e4
 MOST_ELEMENTS = 600
 
@@ -105,11 +106,9 @@ def draw_model(draw: Draw, *, names: Sequence[str] = (), max_ops: int = 8) -> Ca
         NoInstance: The choices lead to no op.
     """
     grower = _Grower(draw, tuple(names) or None)
-    wanted = draw.integer(1, max_ops, "ops")
-    for _ in range(3 * wanted):
-        if len(grower.graph) >= wanted:
+    for _ in range(3 * max_ops):
+        if len(grower.graph) == max_ops or not draw.unit(grower.another):
             break
-        grower.grow()
     need(len(grower.graph), "no op was drawn")
     return grower.finished()
 
@@ -122,6 +121,14 @@ class _Grower:
         self.rewriter = Rewriter(self.graph, by="models")
         self.values: dict[Value, Array] = {}
         self.domains: dict[str, Domain] = {}
+
+    def another(self, draw: Draw) -> bool:
+        """Perhaps add one op; False ends the model. The choice of having an op shrinks away with the op."""
+        if len(self.graph) and not draw.integer(0, MEAN_OPS - 1, "another op"):
+            return False
+        self.draw = draw
+        self.grow()
+        return True
 
     def grow(self) -> None:
         """Add one op, or nothing where the draw does not lead to one."""
