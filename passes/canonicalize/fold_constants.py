@@ -40,7 +40,6 @@ def foldable(m: Any) -> bool:
         and not spec.has(Trait.random)
         and matched.version is None
         and matched.name not in ("QuantizeLinear", "DequantizeLinear")
-        and (bool(matched.operands) or matched.name in ("Constant", "ConstantOfShape"))
         and all(v is None or v.is_constant for v in matched.operands)
         and _small_enough(matched)
     )

@@ -64,8 +64,8 @@ def merge_transposes_around_clip(rw: Rewriter, m: Any) -> Any:
 @rule(
     match=op.Transpose(
         any_of(
-            op.any_of(*BINARY)(first, C, ordered=True, bind="between", single_use=True),
-            op.any_of(*BINARY)(C, first, ordered=True, bind="between", single_use=True),
+            op.any_of(*BINARY)(first, C, bind="between", single_use=True),
+            op.any_of(*BINARY)(C, first, bind="between", single_use=True),
         ),
         bind="last",
     )

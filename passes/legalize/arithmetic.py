@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from y10c.passes.legalize.build import is_float, number, reshape, shape_of
+from y10c.passes.canonicalize.extents import extents
+from y10c.passes.legalize.build import is_float, number, reshape
 from y10c.passes.legalize.guard import LegalizePass
 from y10c.rewrite import Rewriter, Rule, any_of, decline, op, rest, rule, scalar_const, variables
 
@@ -58,9 +59,9 @@ def prelu_to_leaky_relu(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.PRelu(x, SLOPE))
 def lift_prelu(rw: Rewriter, m: Any) -> Any:
     """A PRelu of fewer dimensions is one of 4."""
-    shape = shape_of(m.x)
-    if shape is None or len(shape) >= 4:
-        return decline("it has 4 dimensions, or extents are not known")
+    shape = extents(m.x)
+    if len(shape) >= 4:
+        return decline("it has 4 dimensions")
     behind = (1,) * (4 - len(shape))
     slope = m.SLOPE.reshape((1,) * (len(shape) - m.SLOPE.ndim) + m.SLOPE.shape + behind)
     return reshape(rw, rw.op.PRelu(reshape(rw, m.x, (*shape, *behind)), rw.const(slope)), shape)

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from y10c.ir.value import Value
-from y10c.passes.legalize.build import along_batch, piece, repeat, reshape, shape_of, transpose
+from y10c.passes.canonicalize.extents import extents
+from y10c.passes.legalize.build import along_batch, piece, repeat, reshape, transpose
 from y10c.passes.legalize.guard import LegalizePass
 from y10c.rewrite import Rewriter, Rule, any_of, const, decline, op, rest, rule, var
 from y10c.rewrite.pattern import Pattern
@@ -23,30 +24,23 @@ ROI, SCALES, SIZES = var("roi"), const("SCALES"), const("SIZES")
 @rule(match=op.Split(x, y.optional(), bind="split"))
 def split_to_slices(rw: Rewriter, m: Any) -> Any:
     """A Split is one Slice a part."""
-    shape, parts = shape_of(m.x), [shape_of(r) for r in m.root.results]
-    if shape is None or None in parts:
-        return decline("the extents are not known")
-    axis = m.split.axis % len(shape)
-    bounds = accumulate((p[axis] for p in parts if p is not None), initial=0)
+    axis = m.split.axis % len(extents(m.x))
+    bounds = accumulate((extents(part)[axis] for part in m.root.results), initial=0)
     return [piece(rw, m.x, axis, start, stop) for start, stop in pairwise(bounds)]
 
 
 @rule(match=op.Concat(rest("parts"), bind="concat"))
 def concat_batch_along_channels(rw: Rewriter, m: Any) -> Any:
     """A Concat along the first axis is one along the second of parts with an axis in front."""
-    shapes = [shape_of(p) for p in m.parts]
-    if None in shapes or m.concat.axis % len(shapes[0] or (0,)) != 0:
-        return decline("it does not go along the first axis, or extents are not known")
+    if m.concat.axis % len(extents(m.root.results[0])):
+        return decline("it does not go along the first axis")
     return along_batch(rw, m.parts)
 
 
 @rule(match=op.DepthToSpace(x, bind="op"))
 def depth_to_space_by_moves(rw: Rewriter, m: Any) -> Any:
     """DepthToSpace is a Transpose between two Reshapes."""
-    shape, block = shape_of(m.x), m.op.blocksize
-    if shape is None:
-        return decline("the extents are not known")
-    n, c, h, w = shape
+    (n, c, h, w), block = extents(m.x), m.op.blocksize
     depth = c // block**2
     if m.op.mode == "CRD":
         blocks = transpose(rw, reshape(rw, m.x, (n, depth, block, block, h, w)), 0, 1, 4, 2, 5, 3)
@@ -58,10 +52,7 @@ def depth_to_space_by_moves(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.SpaceToDepth(x, bind="op"))
 def space_to_depth_by_moves(rw: Rewriter, m: Any) -> Any:
     """SpaceToDepth is a Transpose between two Reshapes."""
-    shape, block = shape_of(m.x), m.op.blocksize
-    if shape is None:
-        return decline("the extents are not known")
-    n, c, h, w = shape
+    (n, c, h, w), block = extents(m.x), m.op.blocksize
     parts = reshape(rw, m.x, (n, c, h // block, block, w // block, block))
     blocks = transpose(rw, parts, 0, 3, 5, 1, 2, 4)
     return reshape(rw, blocks, (n, c * block**2, h // block, w // block))
@@ -70,9 +61,9 @@ def space_to_depth_by_moves(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.Pad(x, PADS, y.optional(), AXES.optional(), bind="pad"))
 def pad_by_slices(rw: Rewriter, m: Any) -> Any:
     """A Pad that reflects or repeats the edge is a Concat of Slices."""
-    shape = shape_of(m.x)
-    if shape is None or m.pad.mode not in ("reflect", "edge"):
-        return decline("it pads with a constant or wraps, or extents are not known")
+    shape = extents(m.x)
+    if m.pad.mode not in ("reflect", "edge"):
+        return decline("it pads with a constant or wraps")
     axes = range(len(shape)) if m.AXES is None else [int(a) % len(shape) for a in m.AXES]
     before, after = np.split(m.PADS, 2)
     if (m.PADS < 0).any():
@@ -107,9 +98,7 @@ def _edge(rw: Rewriter, x: Value, axis: int, size: int, front: int, back: int) -
 @rule(match=op.Expand(x, SHAPE))
 def expand_axis_by_axis(rw: Rewriter, m: Any) -> Any:
     """An Expand along several axes is one Expand after another."""
-    shape, wanted = shape_of(m.x), shape_of(m.root.results[0])
-    if shape is None or wanted is None:
-        return decline("the extents are not known")
+    shape, wanted = extents(m.x), extents(m.root.results[0])
     now = (1,) * (len(wanted) - len(shape)) + shape
     axes = [axis for axis, (a, b) in enumerate(zip(now, wanted, strict=True)) if a != b]
     if len(axes) < 2:
@@ -153,9 +142,9 @@ def nearest(**attrs: Any) -> tuple[Pattern, Pattern]:
 )
 def enlarge_by_repeating(rw: Rewriter, m: Any) -> Any:
     """A nearest Resize by whole factors repeats each row and column, where every pixel comes from its own."""
-    before, after = shape_of(m.x), shape_of(m.root.results[0])
+    before, after = extents(m.x), extents(m.root.results[0])
     factors = _whole_factors(before, after, m)
-    if factors is None or before is None or after is None:
+    if factors is None:
         return decline("it does not enlarge H and W by whole numbers")
     n, c, h, w = before
     high, wide = factors
@@ -170,9 +159,9 @@ def enlarge_by_repeating(rw: Rewriter, m: Any) -> Any:
 @rule(match=any_of(*nearest(coordinate_transformation_mode="asymmetric")))
 def shrink_by_slicing(rw: Rewriter, m: Any) -> Any:
     """A nearest Resize to a half, a quarter … takes every second, fourth … row and column."""
-    before, after = shape_of(m.x), shape_of(m.root.results[0])
+    before, after = extents(m.x), extents(m.root.results[0])
     steps = _whole_factors(after, before, m)
-    if steps is None or before is None or any(step & (step - 1) for step in steps):
+    if steps is None or any(step & (step - 1) for step in steps):
         return decline("it does not shrink H and W by powers of two")
     value = m.x
     for axis, step in enumerate(steps, 2):
@@ -183,11 +172,9 @@ def shrink_by_slicing(rw: Rewriter, m: Any) -> Any:
 
 def _whole_factors(small: Any, large: Any, m: Any) -> tuple[int, int] | None:
     """By what H and W of `large` are those of `small`, where these are whole and N and C are equal."""
-    if small is None or large is None or len(small) != 4 or small[:2] != large[:2]:
+    if len(small) != 4 or small[:2] != large[:2]:
         return None
     if any(b % a for a, b in zip(small, large, strict=True)) or m.resize.attrs.get("axes"):
-        return None
-    if m.resize.attrs.get("keep_aspect_ratio_policy", "stretch") != "stretch":
         return None
     whole = large[2] // small[2], large[3] // small[3]
     if m.root.operand(3) is not None:

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from y10c.ir.value import Value
-from y10c.passes.legalize.build import channels, number, reduce, reshape, shape_of, transpose
+from y10c.passes.canonicalize.extents import dims, extents
+from y10c.passes.legalize.build import channels, number, reduce, reshape, transpose
 from y10c.passes.legalize.guard import LegalizePass
 from y10c.rewrite import Rewriter, Rule, decline, op, rule, variables
 
@@ -28,9 +29,9 @@ def standardized(rw: Rewriter, x: Value, axes: Sequence[int], epsilon: float) ->
 @rule(match=op.LayerNormalization(x, scale, bias.optional(), bind="norm"))
 def layer_norm_by_parts(rw: Rewriter, m: Any) -> Any:
     """A LayerNormalization is mean, square and root, then scale and shift."""
-    shape = shape_of(m.x)
-    if shape is None or len(m.root.results) > 1:
-        return decline("extents are not known, or the mean is read too")
+    shape = extents(m.x)
+    if len(m.root.results) > 1:
+        return decline("the mean is read too")
     axis = m.norm.axis % len(shape)
     value = rw.op.Mul(standardized(rw, m.x, range(axis, len(shape)), m.norm.epsilon), m.scale)
     return value if m.bias is None else rw.op.Add(value, m.bias)
@@ -39,9 +40,7 @@ def layer_norm_by_parts(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.GroupNormalization(x, SCALE, BIAS, bind="norm"))
 def group_norm_by_parts(rw: Rewriter, m: Any) -> Any:
     """A GroupNormalization standardizes each group as an image, then scales and shifts channels."""
-    shape = shape_of(m.x)
-    if shape is None:
-        return decline("extents are not known")
+    shape = extents(m.x)
     groups = m.norm.num_groups
     grouped = reshape(rw, m.x, (shape[0], groups, shape[1] // groups, prod(shape[2:])))
     unit = reshape(rw, standardized(rw, grouped, (2, 3), m.norm.epsilon), shape)
@@ -51,9 +50,7 @@ def group_norm_by_parts(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.InstanceNormalization(x, SCALE, BIAS, bind="norm"))
 def instance_norm_by_parts(rw: Rewriter, m: Any) -> Any:
     """An InstanceNormalization standardizes each channel, then scales and shifts it."""
-    shape = shape_of(m.x)
-    if shape is None:
-        return decline("extents are not known")
+    shape = extents(m.x)
     unit = standardized(rw, m.x, tuple(range(2, len(shape))), m.norm.epsilon)
     return _scaled(rw, unit, m.SCALE, m.BIAS)
 
@@ -68,9 +65,9 @@ def _scaled(rw: Rewriter, x: Value, factor: Any, shift: Any) -> Value:
 @rule(match=op.BatchNormalization(x, SCALE, BIAS, MEAN, VAR, bind="norm", training_mode=0))
 def batch_norm_to_scale(rw: Rewriter, m: Any) -> Any:
     """A BatchNormalization that no convolution took in scales and shifts channels."""
-    shape = shape_of(m.x)
-    if shape is None or len(shape) < 2 or len(m.root.results) > 1:
-        return decline("there are no channels, or extents are not known")
+    shape = extents(m.x)
+    if len(shape) < 2 or len(m.root.results) > 1:
+        return decline("there are no channels, or statistics are read")
     if len({v.tensor_type.dtype for v in m.root.operands}) > 1:
         return decline("statistics and data are of different types")
     factor = m.SCALE / np.sqrt(m.VAR + m.norm.epsilon)
@@ -80,9 +77,7 @@ def batch_norm_to_scale(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.Softmax(x, bind="softmax"))
 def softmax_by_parts(rw: Rewriter, m: Any) -> Any:
     """A Softmax is exponentials of differences from the greatest, divided by their sum."""
-    shape = shape_of(m.x)
-    if shape is None:
-        return decline("extents are not known")
+    shape = extents(m.x)
     axis = m.softmax.axis % len(shape)
     weights = rw.op.Exp(rw.op.Sub(m.x, reduce(rw, "ReduceMax", m.x, [axis])))
     return rw.op.Div(weights, reduce(rw, "ReduceSum", weights, [axis]))
@@ -91,9 +86,7 @@ def softmax_by_parts(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.LogSoftmax(x, bind="softmax"))
 def log_softmax_by_parts(rw: Rewriter, m: Any) -> Any:
     """A LogSoftmax is the difference from the greatest, minus the logarithm of the summed exponentials."""
-    shape = shape_of(m.x)
-    if shape is None:
-        return decline("extents are not known")
+    shape = extents(m.x)
     axis = m.softmax.axis % len(shape)
     centred = rw.op.Sub(m.x, reduce(rw, "ReduceMax", m.x, [axis]))
     return rw.op.Sub(centred, rw.op.Log(reduce(rw, "ReduceSum", rw.op.Exp(centred), [axis])))
@@ -102,9 +95,9 @@ def log_softmax_by_parts(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.Softmax(x, bind="softmax"))
 def lift_softmax(rw: Rewriter, m: Any) -> Any:
     """A Softmax of another rank is one of 4 dimensions."""
-    shape = shape_of(m.x)
-    if shape is None or len(shape) == 4:
-        return decline("it has 4 dimensions, or extents are not known")
+    shape = extents(m.x)
+    if len(shape) == 4:
+        return decline("it has 4 dimensions")
     axis = m.softmax.axis % len(shape)
     if len(shape) < 4:
         lifted = (1,) * (4 - len(shape)) + shape
@@ -118,9 +111,9 @@ def lift_softmax(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.Softmax(x, bind="softmax"))
 def softmax_to_last_axis(rw: Rewriter, m: Any) -> Any:
     """A Softmax along an inner axis is one along the last, between two Transposes."""
-    rank = m.x.tensor_type.rank
-    if rank is None or m.softmax.axis % rank == rank - 1:
-        return decline("it goes along the last axis, or the rank is not known")
+    rank = len(dims(m.x))
+    if m.softmax.axis % rank == rank - 1:
+        return decline("it goes along the last axis")
     axis = m.softmax.axis % rank
     perm = list(range(rank))
     perm[axis], perm[-1] = perm[-1], perm[axis]

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from y10c.ir.value import Value
-from y10c.passes.legalize.build import expand, number, reshape, shape_of, transpose
+from y10c.passes.canonicalize.extents import extents
+from y10c.passes.legalize.build import expand, number, reshape, transpose
 from y10c.passes.legalize.guard import LegalizePass
 from y10c.rewrite import Rewriter, Rule, decline, op, rule, variables
 from y10c.rewrite.passes import RulePass
@@ -21,9 +22,9 @@ x, y, z, W, B = variables("x y z W B")
 @rule(match=op.Gemm(x, W, B.optional(), bind="gemm", transA=0))
 def gemm_to_conv(rw: Rewriter, m: Any) -> Any:
     """A Gemm with a constant weight is a 1x1 Conv of one pixel."""
-    shape, weight = shape_of(m.x), m.W if m.gemm.transB else m.W.T
-    if shape is None or not m.x.tensor_type.dtype.is_float:
-        return decline("extents are not known, or it is of integers")
+    shape, weight = extents(m.x), m.W if m.gemm.transB else m.W.T
+    if not m.x.tensor_type.dtype.is_float:
+        return decline("it is of integers")
     if m.B is not None and m.B.size > 1 and m.B.size != m.B.shape[-1]:
         return decline("the bias differs by row")
     pixel = reshape(rw, m.x, (*shape, 1, 1))
@@ -58,8 +59,8 @@ def _scaled(rw: Rewriter, shift: Value, beta: float) -> Value:
 @rule(match=op.MatMul(x, W.ranked(2)))
 def matmul_to_conv(rw: Rewriter, m: Any) -> Any:
     """A MatMul with a constant matrix is a 1x1 Conv over the rows."""
-    shape = shape_of(m.x)
-    if shape is None or len(shape) < 2 or not m.x.tensor_type.dtype.is_float:
+    shape = extents(m.x)
+    if len(shape) < 2 or not m.x.tensor_type.dtype.is_float:
         return decline("it has no rows, or is of integers")
     batch, rows, inner, outer = prod(shape[:-2]), shape[-2], shape[-1], m.W.shape[1]
     turned = transpose(rw, reshape(rw, m.x, (batch, rows, inner)), 0, 2, 1)
@@ -72,8 +73,8 @@ def matmul_to_conv(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.MatMul(x, y))
 def align_matmul_ranks(rw: Rewriter, m: Any) -> Any:
     """The MatMul operand of fewer dimensions gets ones in front."""
-    a, b = shape_of(m.x), shape_of(m.y)
-    if a is None or b is None or len(a) == len(b) or min(len(a), len(b)) < 2:
+    a, b = extents(m.x), extents(m.y)
+    if len(a) == len(b) or min(len(a), len(b)) < 2:
         return decline("the ranks agree, or a vector is multiplied")
     rank = max(len(a), len(b))
     left, right = (
@@ -85,8 +86,8 @@ def align_matmul_ranks(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.MatMul(x.ranked(4, 5), y.ranked(4, 5)))
 def expand_matmul_batch(rw: Rewriter, m: Any) -> Any:
     """MatMul operands whose batches broadcast partly are expanded to one batch."""
-    a, b = shape_of(m.x), shape_of(m.y)
-    if a is None or b is None or len(a) != len(b) or a[:-2] == b[:-2]:
+    a, b = extents(m.x), extents(m.y)
+    if len(a) != len(b) or a[:-2] == b[:-2]:
         return decline("the batches agree, or the ranks do not")
     batch = np.broadcast_shapes(a[:-2], b[:-2])
     left, right = (expand(rw, v, (*batch, *s[-2:])) for v, s in ((m.x, a), (m.y, b)))

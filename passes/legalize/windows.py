@@ -10,7 +10,8 @@ import numpy as np
 
 from y10c.ir.value import Value
 from y10c.ops.windows import Window
-from y10c.passes.legalize.build import along_batch, piece, reduce, reshape, shape_of, transpose
+from y10c.passes.canonicalize.extents import dims, extents
+from y10c.passes.legalize.build import along_batch, piece, reduce, reshape, transpose
 from y10c.passes.legalize.guard import LegalizePass
 from y10c.rewrite import Rewriter, Rule, decline, op, rule, variables
 
@@ -20,9 +21,11 @@ GLOBAL_POOLS = ("GlobalAveragePool", "GlobalMaxPool")
 conv = op.Conv(x, W, B.optional(), bind="conv")
 
 
-def window_of(view: Any, kernel: Sequence[int], shape: tuple[int, ...] | None) -> Window | None:
+def window_of(view: Any, kernel: Sequence[int], shape: tuple[int, ...]) -> Window:
     """The sliding window of an op over an input of known extents, padding as numbers."""
-    return None if shape is None else Window.of(view.attrs, kernel, shape[2:])
+    window = Window.of(view.attrs, kernel, shape[2:])
+    assert window is not None
+    return window
 
 
 def attrs_of(view: Any, window: Window, **changes: Any) -> dict[str, Any]:
@@ -85,10 +88,9 @@ def lift_pool_1d(rw: Rewriter, m: Any) -> Any:
 @rule(match=conv)
 def split_large_kernel(rw: Rewriter, m: Any) -> Any:
     """A Conv with a large kernel is the sum of two with its halves."""
-    shape = shape_of(m.x)
-    window = window_of(m.conv, m.W.shape[2:], shape)
-    if window is None or shape is None or max(window.kernel) < 2:
-        return decline("the kernel is a point, or extents are not known")
+    window = window_of(m.conv, m.W.shape[2:], extents(m.x))
+    if max(window.kernel) < 2:
+        return decline("the kernel is a point")
     axis = int(np.argmax(window.kernel))
     half = window.kernel[axis] // 2
     first, last = np.split(m.W, [half], axis=axis + 2)
@@ -124,12 +126,12 @@ def _shifted(
 @rule(match=op.Conv(x, W, B.optional(), bind="conv", group=1))
 def split_input_channels(rw: Rewriter, m: Any) -> Any:
     """A Conv of many channels is the sum of two of half of them each."""
-    shape, half = shape_of(m.x), m.W.shape[1] // 2
-    if shape is None or not half:
-        return decline("it reads one channel, or extents are not known")
+    half = m.W.shape[1] // 2
+    if not half:
+        return decline("it reads one channel")
     first, last = np.split(m.W, [half], axis=1)
     left = rw.op.Conv(piece(rw, m.x, 1, 0, half), rw.const(first), None, **m.conv.attrs)
-    right = rw.op.Conv(piece(rw, m.x, 1, half, shape[1]), rw.const(last), m.B, **m.conv.attrs)
+    right = rw.op.Conv(piece(rw, m.x, 1, half, m.W.shape[1]), rw.const(last), m.B, **m.conv.attrs)
     return rw.op.Add(left, right)
 
 
@@ -148,11 +150,11 @@ def split_output_channels(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.any_of("Conv", "ConvTranspose")(x, W, b.optional(), bind="op"))
 def split_batch(rw: Rewriter, m: Any) -> Any:
     """A convolution of a large batch is two of half of it each."""
-    shape = shape_of(m.x)
-    if shape is None or shape[0] < 2:
-        return decline("it is of one sample, or extents are not known")
-    half = shape[0] // 2
-    parts = [piece(rw, m.x, 0, start, stop) for start, stop in ((0, half), (half, shape[0]))]
+    batch = extents(m.x)[0]
+    if batch < 2:
+        return decline("it is of one sample")
+    half = batch // 2
+    parts = [piece(rw, m.x, 0, start, stop) for start, stop in ((0, half), (half, batch))]
     made = [rw.op[m.root.name](part, m.value("W"), m.b, **m.op.attrs) for part in parts]
     return along_batch(rw, made)
 
@@ -163,9 +165,9 @@ def split_batch(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.Conv(x, W.ranked(4), B.optional(), bind="conv"), dearer=True)
 def stride_to_channels(rw: Rewriter, m: Any) -> Any:
     """A Conv in steps is one without, of blocks of pixels moved into channels."""
-    shape = shape_of(m.x)
+    shape = extents(m.x)
     window = window_of(m.conv, m.W.shape[2:], shape)
-    if window is None or shape is None or max(window.strides) < 2 or max(window.dilations) > 1:
+    if max(window.strides) < 2 or max(window.dilations) > 1:
         return decline("it does not step, or is dilated")
     blocks = [-(-k // s) for k, s in zip(window.kernel, window.strides, strict=True)]
     value = m.x
@@ -214,10 +216,8 @@ def _blocked_array(kernel: Any, steps: tuple[int, ...]) -> Any:
 @rule(match=conv, dearer=True)
 def pad_for_dilation(rw: Rewriter, m: Any) -> Any:
     """The input of a dilated Conv is padded to multiples of the dilation, and the result cut."""
-    shape, out = shape_of(m.x), shape_of(m.root.results[0])
+    shape, out = extents(m.x), extents(m.root.results[0])
     window = window_of(m.conv, m.W.shape[2:], shape)
-    if window is None or shape is None or out is None:
-        return decline("extents are not known")
     missing = [-n % d for n, d in zip(shape[2:], window.dilations, strict=True)]
     if not any(missing):
         return decline("the extents are multiples of the dilation")
@@ -234,10 +234,10 @@ def pad_for_dilation(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.any_of(*POOLS)(x, bind="pool", ceil_mode=1))
 def pool_ceil_to_pads(rw: Rewriter, m: Any) -> Any:
     """A pooling that rounds its extents up is one that rounds down, with padding behind."""
-    shape, out = shape_of(m.x), shape_of(m.root.results[0])
+    shape, out = extents(m.x), extents(m.root.results[0])
     window = window_of(m.pool, m.pool.kernel_shape, shape)
-    if window is None or shape is None or out is None or len(m.root.results) > 1:
-        return decline("extents are not known, or indices are read")
+    if len(m.root.results) > 1:
+        return decline("indices are read")
     if m.root.name == "AveragePool" and m.pool.count_include_pad:
         return decline("padding would be counted")
     ends = []
@@ -255,9 +255,8 @@ def pool_ceil_to_pads(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.MaxPool(x, bind="pool", ceil_mode=0))
 def split_large_max_pool(rw: Rewriter, m: Any) -> Any:
     """A MaxPool with a large window is one after another with windows of half its size, as in SPPF."""
-    shape = shape_of(m.x)
-    window = window_of(m.pool, m.pool.kernel_shape, shape)
-    if window is None or max(window.kernel) < 3 or max(window.dilations) > 1:
+    window = window_of(m.pool, m.pool.kernel_shape, extents(m.x))
+    if max(window.kernel) < 3 or max(window.dilations) > 1:
         return decline("the window is small or dilated")
     first = [(k + 1) // 2 if k > 2 else k for k in window.kernel]
     last = [k - f + 1 for k, f in zip(window.kernel, first, strict=True)]
@@ -270,10 +269,7 @@ def split_large_max_pool(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.GlobalMaxPool(x))
 def global_max_pool_to_reduce_max(rw: Rewriter, m: Any) -> Any:
     """A GlobalMaxPool is a maximum along the width and one along the height."""
-    shape = shape_of(m.x)
-    if shape is None:
-        return decline("extents are not known")
-    return reduce(rw, "ReduceMax", m.x, range(2, len(shape)))
+    return reduce(rw, "ReduceMax", m.x, range(2, len(dims(m.x))))
 
 
 @dataclass(frozen=True)

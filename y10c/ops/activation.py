@@ -142,7 +142,7 @@ def _log_softmax(x: Any, *, axis: int = -1) -> Any:
 
 
 def _sample_softmax(draw: Draw, request: Request) -> OpInstance:
-    x = any_operand(draw, request, 0, ranks=(2, 3, 4, 1))
+    x = any_operand(draw, request, 0, ranks=(2, 3, 4, 5, 1))
     rank = len(x.shape)
     need(rank >= 1 and x.dtype.is_float, "a float tensor with an axis")
     return OpInstance((x,), {"axis": attribute(draw, request, "axis", (-1, *range(rank)), -1)})

@@ -228,26 +228,33 @@ def _sample_pad(draw: Draw, request: Request) -> OpInstance:
     mode = attribute(draw, request, "mode", ("constant", "reflect", "edge"), "constant")
     rank = len(x.shape)
     need(rank >= 1, "a scalar cannot be padded")
-    pads = request.given(1)
+    pads, said = request.given(1), request.given(3)
     axes = draw.subset(rank, 1, "axes") if _may(request, 3) and draw.boolean("axes") else None
+    if said is not None:
+        need(said.data is not None, "axes that are known")
+        axes = tuple(int(a) % rank for a in np.ravel(np.asarray(said.data)))
     if pads is None:
         chosen = range(rank) if axes is None else axes
         # What a Conv or pooling can take over leaves batch and channels alone.
         bare = () if rank < 3 or draw.choice((False, False, True), "pad batch and channels") else (0, 1)
         most = [0 if a in bare else _widest(mode, x.shape[a]) for a in chosen]
         widths = [draw.integer(0, n, "pad") for n in (*most, *most)]
-        if request.exact and mode == "constant" and draw.integer(0, 7, "crop") == 7:
+        if request.exact and mode != "reflect" and draw.integer(0, 7, "crop") == 7:
             # A pattern also sees a pad that crops.
             axis = draw.integer(0, len(widths) // 2 - 1, "axis")
             widths[axis] = -1 if x.shape[tuple(chosen)[axis]] > 1 else 0
         pads = keep(draw, request, 1, constant(widths))
+    elif pads.data is not None and mode == "reflect":
+        along = tuple(range(rank) if axes is None else axes) * 2
+        fits = all(w <= _widest(mode, x.shape[a]) for a, w in zip(along, np.ravel(pads.data), strict=False))
+        need(fits, "enough to reflect")
     value = optional(draw, request, 2, Given(TensorType(x.dtype, ())))
     # The other modes ignore a number, which a pattern may still see.
     value = value if mode == "constant" or request.exact else None
     attrs = {"mode": mode} if mode != "constant" or request.attrs.get("mode") is not None else {}
-    if axes is None or request.given(1) is not None:
+    if axes is None or (said is None and request.given(1) is not None):
         return OpInstance((x, pads, value), attrs)
-    return OpInstance((x, pads, value, constant(axes)), attrs)
+    return OpInstance((x, pads, value, said or constant(axes)), attrs)
 
 
 def _widest(mode: str, extent: int) -> int:

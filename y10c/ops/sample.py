@@ -34,6 +34,10 @@ class NoInstance(Exception):
     """What the request fixes cannot be part of a valid instance of the op."""
 
 
+REACH = 3.0
+"""As far from zero numbers are drawn where an op takes all of them."""
+
+
 @dataclass(frozen=True)
 class Domain:
     """The numbers that an operand may hold.
@@ -45,8 +49,8 @@ class Domain:
         nonzero: Zero is left out.
     """
 
-    low: float = -3
-    high: float = 3
+    low: float = -REACH
+    high: float = REACH
     step: float = 0.25
     nonzero: bool = False
 
@@ -58,6 +62,11 @@ class Domain:
         if self.nonzero:
             numbers.remove(0.0)
         return tuple(sorted(numbers, key=lambda v: (v.as_integer_ratio()[1], abs(v), v < 0)))
+
+    def takes(self, numbers: Array) -> bool:
+        """True where an op is defined on the numbers; how far to draw by default is no limit of any op."""
+        outside = (numbers < self.low) & (self.low > -REACH) | (numbers > self.high) & (self.high < REACH)
+        return not np.any(outside | (self.nonzero & (numbers == 0)))
 
     def numbers(self, dtype: DType) -> tuple[float, ...]:
         """Those of the numbers that `dtype` can hold, simplest first."""

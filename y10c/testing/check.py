@@ -18,6 +18,7 @@ from y10c.ops.infer import BuildError
 from y10c.ops.reference import evaluate
 from y10c.ops.sample import Draw, NoInstance
 from y10c.rewrite.driver import rewrite
+from y10c.rewrite.pattern import AnyOf, describe
 from y10c.rewrite.rewriter import Rewriter
 from y10c.rewrite.rule import Rule
 from y10c.testing.counterexample import Counterexample
@@ -34,6 +35,7 @@ from y10c.testing.oracle import (
     meaning_problem,
     structure_problem,
 )
+from y10c.testing.twist import may_twist
 
 if TYPE_CHECKING:
     from y10c.testing.proof import Proof
@@ -61,12 +63,14 @@ class Drawn(NamedTuple):
         feeds: One array per input.
         contexts: Names of the adversarial contexts that it is in.
         forms: What was chosen of what the pattern leaves open.
+        twisted: It is a near miss, on which the rule need not fire.
     """
 
     graph: Graph
     feeds: dict[str, Array]
     contexts: Sequence[str] = ()
     forms: frozenset[str] = frozenset()
+    twisted: bool = False
 
 
 Source = Callable[[Draw], Drawn]
@@ -122,24 +126,34 @@ class FromPattern:
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.hints = hints_of(rule)
+        several = (part for part in rule.pattern.walk() if isinstance(part, AnyOf))
+        self.forms = frozenset(describe(one) for part in several for one in part.alternatives)
 
     def __call__(self, draw: Draw) -> Drawn:
         """One graph, its feeds, and the contexts that it is in."""
         example = invert(draw, self.rule.pattern, self.hints, self.accepts)
+        twisted = may_twist(draw, example)
         add_hazards(draw, example)
-        return Drawn(example.graph, example.feeds(draw), example.contexts, example.forms)
+        forms = frozenset[str]() if twisted else example.forms
+        return Drawn(example.graph, example.feeds(draw), example.contexts, forms, twisted)
 
     def accepts(self, example: Example) -> bool:
         """True where the rule matches and does not decline, or raises; the example stays as it is."""
-        rewriter = Rewriter(example.graph)
         try:
-            with rewriter.transaction():
-                applied = self.rule.apply(rewriter, example.root)
-                raise _Tried
-        except _Tried:
-            return applied
+            return would_fire(self.rule, example)
         except Exception:  # what the rule raises is reported when it really runs
             return True
+
+
+def would_fire(rule: Rule, example: Example) -> bool:
+    """True where a rule matches at an example's root and does not decline; the example stays as it is."""
+    rewriter = Rewriter(example.graph)
+    try:
+        with rewriter.transaction():
+            applied = rule.apply(rewriter, example.root)
+            raise _Tried
+    except _Tried:
+        return applied
 
 
 @dataclass
@@ -150,11 +164,13 @@ class Trial:
         change: What is done to each graph.
         source: Where the graphs come from.
         dearer: More multiplications are no problem.
+        named: The alternatives of the pattern, each of which has to be drawn.
     """
 
     change: Change
     source: Source
     dearer: bool = False
+    named: frozenset[str] = frozenset()
     deadline: float = SHRINK_SECONDS
     examples: int = 0
     fired: int = 0
@@ -193,12 +209,12 @@ class Trial:
         graph, feeds = drawn.graph, drawn.feeds
         before = graph.clone()
         expected = self.expected(before, feeds)
-        self.examples += 1
+        self.examples += not drawn.twisted
         self.forms.update(drawn.forms)
         problem = self.changed(graph)
         if problem is None and not self.last:
             return
-        self.fired += 1
+        self.fired += not drawn.twisted
         self.fired_forms.update(drawn.forms)
         problem = problem or self.problem(before, graph, feeds, expected)
         if problem is not None:
@@ -341,7 +357,8 @@ def explore(
     Most graphs are drawn at random, which is quick. Hypothesis then looks for the smallest that fails, or,
     where none does, for any: it combines choices in other ways.
     """
-    trial = Trial(change, source, dearer)
+    named = source.forms if isinstance(source, FromPattern) else frozenset[str]()
+    trial = Trial(change, source, dearer, named)
     _run_random(trial, BREADTH * examples, seed)
     if trial.failure is None or shrink:
         _run_hypothesis(trial, examples, seed, shrink)
@@ -428,6 +445,12 @@ def judge(name: str, trial: Trial, where: str, save_to: Path | str | None) -> No
             f"{name} fired on {trial.fired} of {trial.examples} graphs of its own pattern",
             where=where,
             help="put what its conditions ask for into the pattern" + (f"; {causes}" if causes else ""),
+        )
+    for form in sorted(trial.named - trial.forms.keys()):
+        raise VacuousRule(
+            f"no graph of {name} with {form} could be drawn, which its pattern names",
+            where=where,
+            help="a sampler cannot draw it; ask for less in the pattern, or widen the sampler",
         )
     for form, count in trial.forms.items():
         if count >= FORM_EXAMPLES and not trial.fired_forms[form]:

@@ -8,7 +8,6 @@ from itertools import count
 
 from y10c.ir.types import DType, TensorType
 from y10c.ir.value import Op, Value
-from y10c.ops.infer import infer_types
 from y10c.ops.sample import Draw
 from y10c.rewrite.rewriter import Rewriter
 from y10c.testing.invert import Example
@@ -130,25 +129,15 @@ def _type_is_unknown(draw: Draw, example: Example) -> bool:
         if other.operands[place] is op.operands[index] and other is not op:
             rewriter.set_operand(other, place, unknown)
     rewriter.set_operand(op, index, unknown)
-    _infer_again(example)
+    example.infer_again()
     return True
 
 
 def _retyped(example: Example, value: Value, type: TensorType) -> bool:
     example.types.setdefault(value, value.tensor_type)
     value.type = type
-    _infer_again(example)
+    example.infer_again()
     return True
-
-
-def _infer_again(example: Example) -> None:
-    """The types that follow from what is known of the inputs now."""
-    for op in example.graph.ops:
-        if op.location == "unknown":
-            continue
-        found = infer_types(op.name, op.operands, op.attrs, len(op.results), op.version)
-        for result, type in zip(op.results, found, strict=True):
-            result.type = type
 
 
 HAZARDS = (

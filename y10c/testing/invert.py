@@ -18,6 +18,7 @@ from y10c.ir.graph import Graph
 from y10c.ir.tensor import Array
 from y10c.ir.types import DType, TensorType
 from y10c.ir.value import Op, Value
+from y10c.ops.infer import infer_types
 from y10c.ops.registry import declared_specs, get_spec
 from y10c.ops.sample import (
     ANY,
@@ -78,6 +79,19 @@ class Example:
     def static(self, value: Value) -> TensorType:
         """The type of what an input is fed with."""
         return self.types.get(value) or value.tensor_type
+
+    def infer_again(self) -> None:
+        """Set the types that follow from what is known of the inputs now.
+
+        Raises:
+            BuildError: An op is not valid any more.
+        """
+        for op in self.graph.ops:
+            if op.location == "unknown":
+                continue
+            found = infer_types(op.name, op.operands, op.attrs, len(op.results), op.version)
+            for result, type in zip(op.results, found, strict=True):
+                result.type = type
 
 
 class Inverter:
@@ -343,9 +357,7 @@ class Inverter:
         if value in self.domains:
             self.domains[value] = _intersection(self.domains[value], domain)
         elif value.tensor is not None and domain is not ANY and value.tensor.numpy().dtype.kind in "fiu":
-            data = value.numpy()
-            inside = np.all((data >= domain.low) & (data <= domain.high) & ~(domain.nonzero & (data == 0)))
-            need(inside, "a constant in the domain of each of its readers")
+            need(domain.takes(value.numpy()), "a constant in the domain of each of its readers")
 
     # --- any op ---
 

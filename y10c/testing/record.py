@@ -1,17 +1,20 @@
-"""The record of a rule: graphs on which it fires, drawn once, kept, and demanded from then on.
+"""The record of a rule: graphs on which it fires or does not, drawn once, kept, and demanded from then on.
 
-The property test finds rules that do too much. A rule that does too little, with a condition one too
-strict, breaks no graph; it only stops firing. So graphs on which a rule fires are drawn from its pattern,
-and those are kept that make its conditions come out in a new way or have a new form: few and small. A
-recorded graph on which the rule does not fire any more, or does harm, is a problem. After a wanted change
-the record is drawn again, and the diff shows what the rule lost and won.
+The property test finds rules that do harm. A rule that does too little, with a condition one too strict,
+breaks no graph; it only stops firing. One that does more than it did breaks a graph only where one is drawn
+on which that is wrong. So graphs are drawn from a rule's pattern, and few and small ones are kept. Of those
+on which it fires: what makes its conditions come out in a new way or has a new form. Of those that it turns
+down: some for each condition that alone decided, as the negative tests of compilers. A rule that does
+otherwise on a recorded graph, or does harm there, is a problem. After a wanted change the record is drawn
+again, and the diff shows what the rule lost and won.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -30,33 +33,39 @@ from y10c.ops.sample import NoInstance
 from y10c.rewrite.driver import rewrite
 from y10c.rewrite.rewriter import Rewriter
 from y10c.rewrite.rule import Rule
-from y10c.testing.check import FromPattern
+from y10c.testing.check import FromPattern, would_fire
 from y10c.testing.counterexample import Counterexample
 from y10c.testing.draw import RandomDraw
 from y10c.testing.exact import rounded
 from y10c.testing.hazards import add_hazards
 from y10c.testing.invert import Example, invert
 from y10c.testing.oracle import Problem, cost_problem, meaning_problem, structure_problem
+from y10c.testing.relax import relaxed
+from y10c.testing.twist import may_twist
 from y10c.testing.watch import Watched, watched
 
 EXAMPLES = 600
 MOST = 32
-"""So many graphs are kept of one rule."""
+"""So many graphs on which it fires are kept of one rule, and so many others."""
+EACH = 2
+"""So many graphs are kept that one condition alone turns down."""
 MOST_ELEMENTS = 400
 """A graph with larger constants is not kept."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A graph on which a rule fires.
+    """A graph, and whether a rule fires on it.
 
     Args:
         graph: The graph before the rewrite.
         shapes: What its inputs are fed with; types may say less.
+        fires: The rule fires.
     """
 
     graph: Graph
     shapes: dict[str, tuple[int, ...]]
+    fires: bool = True
 
     @property
     def size(self) -> tuple[int, int]:
@@ -74,9 +83,18 @@ class Recorded:
         return feeds
 
 
+Found = tuple[Recorded, set[Any]]
+"""A graph, and what it shows of a rule."""
+
+
 def draw_record(rule: Rule, *, examples: int = EXAMPLES, most: int = MOST) -> list[Recorded]:
-    """Few small graphs on which a rule fires, which together show everything that was seen of it."""
-    found = sorted(_fired(rule, examples), key=lambda pair: pair[0].size)
+    """Few small graphs that show all that was seen of a rule, those first on which it fires."""
+    found = sorted(_tried(rule, examples), key=lambda pair: pair[0].size)
+    fired = [pair for pair in found if pair[0].fires]
+    return _varied(fired, most) + _turned_down([pair for pair in found if not pair[0].fires], most)
+
+
+def _varied(found: list[Found], most: int) -> list[Recorded]:
     kept: list[Recorded] = []
     seen: set[Any] = set()
     for kinds in (_is_outcome, _is_single, _is_any):
@@ -88,8 +106,19 @@ def draw_record(rule: Rule, *, examples: int = EXAMPLES, most: int = MOST) -> li
     return kept
 
 
+def _turned_down(found: list[Found], most: int) -> list[Recorded]:
+    """For each condition the smallest graphs of different ops and types that it alone turned down."""
+    kept: list[Recorded] = []
+    seen: Counter[Any] = Counter()
+    for one, deciding in found:
+        if any(seen[condition] < EACH for condition in deciding) and len(kept) < most:
+            kept.append(one)
+            seen.update(deciding)
+    return kept
+
+
 def _is_outcome(feature: Any) -> bool:
-    return isinstance(feature, tuple) and isinstance(feature[0], int)
+    return isinstance(feature, tuple) and isinstance(feature[0], tuple)
 
 
 def _is_single(feature: Any) -> bool:
@@ -100,12 +129,14 @@ def _is_any(feature: Any) -> bool:
     return True
 
 
-def _fired(rule: Rule, examples: int) -> Iterator[tuple[Recorded, set[Any]]]:
+def _tried(rule: Rule, examples: int) -> Iterator[Found]:
     watch, source = watched(rule), FromPattern(rule)
+    looser = [replace(watch.rule, pattern=pattern) for pattern in relaxed(rule.pattern)]
     for seed in range(examples):
         draw = RandomDraw(seed)
         try:
-            example = invert(draw, rule.pattern, source.hints, source.accepts)
+            example = invert(draw, rule.pattern, source.hints, *([source.accepts] if seed % 3 else []))
+            may_twist(draw, example)
             add_hazards(draw, example)
         except (NoInstance, BuildError):
             continue
@@ -117,6 +148,27 @@ def _fired(rule: Rule, examples: int) -> Iterator[tuple[Recorded, set[Any]]]:
         watch.outcomes.clear()
         if _applies(watch, example):
             yield Recorded(before, shapes), features | watch.outcomes
+        elif (deciding := _deciding(watch, looser, example)) and not rewrite(before.clone(), [rule]).total:
+            yield Recorded(before, shapes, fires=False), deciding
+
+
+def _deciding(watch: Watched, looser: Sequence[Rule], example: Example) -> set[Any]:
+    """The conditions and the demands of the pattern of which each alone turns an example down."""
+    places = {place for place, _ in watch.outcomes}
+    found: set[Any] = {index for index, rule in enumerate(looser) if _would_fire(rule, example)}
+    for place in places:
+        watch.negated = place
+        if _would_fire(watch.rule, example):
+            found.add(place)
+    watch.negated = None
+    return found
+
+
+def _would_fire(rule: Rule, example: Example) -> bool:
+    try:
+        return would_fire(rule, example)
+    except Exception:  # what the condition guards against
+        return False
 
 
 def _small(graph: Graph) -> bool:
@@ -172,7 +224,8 @@ def save_record(folder: Path, name: str, record: Sequence[Recorded]) -> Path:
         side: dict[str, Tensor] = {}
         text = print_graph(one.graph, side).splitlines()
         data = {digest: _written(tensor) for digest, tensor in side.items()}
-        entries.append({"graph": text, "shapes": one.shapes, **({"data": data} if data else {})})
+        entry = {"graph": text, "shapes": one.shapes, **({"data": data} if data else {})}
+        entries.append(entry if one.fires else {**entry, "fires": False})
     folder.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(json.dumps(entry) for entry in entries)
     atomic.write_text(path, f"[\n{lines}\n]\n")
@@ -188,7 +241,8 @@ def load_record(folder: Path, name: str) -> list[Recorded]:
 def _recorded(entry: dict[str, Any]) -> Recorded:
     side = {digest: _read(data) for digest, data in entry.get("data", {}).items()}
     graph = parse_graph("\n".join(entry["graph"]) + "\n", side)
-    return Recorded(graph, {name: tuple(shape) for name, shape in entry["shapes"].items()})
+    shapes = {name: tuple(shape) for name, shape in entry["shapes"].items()}
+    return Recorded(graph, shapes, entry.get("fires", True))
 
 
 def _written(tensor: Tensor) -> dict[str, Any]:
@@ -205,24 +259,29 @@ def _read(written: dict[str, Any]) -> Tensor:
 
 
 def record_problem(rule: Rule, record: Sequence[Recorded]) -> Counterexample | None:
-    """The first recorded graph on which a rule does not fire, or does harm."""
+    """The first recorded graph on which a rule does otherwise than recorded, or does harm."""
     return next((found for found in record_outcomes(rule, record) if found is not None), None)
 
 
 def record_outcomes(rule: Rule, record: Sequence[Recorded]) -> Iterator[Counterexample | None]:
-    """What a rule does to each recorded graph: None where it fires and all is well."""
+    """What a rule does to each recorded graph: None where it does as recorded and all is well."""
     for index, one in enumerate(record):
         before, after, feeds = one.graph.clone(), one.graph.clone(), one.feeds(index)
-        problem = _problem(rule, before, after, feeds)
+        problem = _problem(rule, one, after, feeds)
         yield None if problem is None else Counterexample(before, after, feeds, problem)
 
 
-def _problem(rule: Rule, before: Graph, after: Graph, feeds: dict[str, Array]) -> Problem | None:
+def _problem(rule: Rule, one: Recorded, after: Graph, feeds: dict[str, Array]) -> Problem | None:
     try:
         fired = rewrite(after, [rule]).applied[rule.name]
     except Exception as error:  # whatever a rule raises is its fault
         return Problem("crash", f"{type(error).__name__}: {error}")
     if not fired:
-        return Problem("record", "it does not fire on a graph of its record; if it should not, draw it again")
+        return Problem("record", f"it does not fire on {_RECORDED}") if one.fires else None
+    before = one.graph
     found = structure_problem(before, after) or (None if rule.dearer else cost_problem(before, after))
-    return found or meaning_problem(before, after, feeds, exact=False)
+    found = found or meaning_problem(before, after, feeds, exact=False)
+    return found or (None if one.fires else Problem("record", f"it fires on {_RECORDED}, where it did not"))
+
+
+_RECORDED = "a graph of its record; if that is meant, draw it again"

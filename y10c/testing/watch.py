@@ -2,7 +2,9 @@
 
 An example that makes a condition come out in a new way is worth keeping, as fuzzers keep inputs that reach
 new branches (Zalewski, AFL). Comparisons tell less, equal and greater apart, so that a limit off by one
-shows.
+shows. Where a rule turns an example down, one condition can be negated: if the rule then fires, that one
+alone decided, which is what MC/DC coverage asks of tests (Chilenski and Miller, "Applicability of modified
+condition/decision coverage to software testing", 1994).
 """
 
 from __future__ import annotations
@@ -10,14 +12,18 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from types import ModuleType
 from typing import Any
 
 from y10c.rewrite.rule import Rule
 
-Outcome = tuple[int, int, str]
-"""Line and column of a condition, and how it came out."""
+Place = tuple[int, int, int]
+"""Line, first and last column of a condition; the negative number of one of the rule's `where`."""
+Outcome = tuple[Place, str]
+"""A condition, and how it came out."""
 
 
 @dataclass
@@ -27,14 +33,31 @@ class Watched:
     Args:
         rule: The copy; the rule itself where its source is not to be had.
         outcomes: What was noted since it was last cleared.
+        negated: The condition that comes out the other way round.
     """
 
     rule: Rule
     outcomes: set[Outcome] = field(default_factory=set)
+    negated: Place | None = None
 
-    def note(self, line: int, column: int, outcome: str) -> None:
+    def note(self, place: Place, outcome: str) -> None:
         """Remember an outcome."""
-        self.outcomes.add((line, column, outcome))
+        self.outcomes.add((place, outcome))
+
+    def settled(self, place: Place, value: Any) -> Any:
+        """How a condition comes out."""
+        return not value if place == self.negated else value
+
+    def condition(self, number: int, where: Callable[[Any], bool]) -> Callable[[Any], bool]:
+        """One of the rule's `where`, noted under a line of its own."""
+
+        @wraps(where)
+        def noted(match: Any) -> bool:
+            value = where(match)
+            self.note((-number, 0, 0), str(bool(value)))
+            return bool(self.settled((-number, 0, 0), value))
+
+        return noted
 
 
 def watched(rule: Rule) -> Watched:
@@ -53,10 +76,15 @@ def watched(rule: Rule) -> Watched:
         exec(compile(ast.fix_missing_locations(tree), copy.__file__ or "<rules>", "exec"), copy.__dict__)
     finally:
         del sys.modules[copy.__name__]
-    found = getattr(copy, rule.build.__name__, None)
-    if isinstance(found, Rule) and found.name == rule.name:
-        result.rule = replace(found, build=found.build)
+    where = tuple(result.condition(i, _copied(copy, one)) for i, one in enumerate(rule.where, 1))
+    result.rule = replace(rule, build=_copied(copy, rule.build), where=where)
     return result
+
+
+def _copied(copy: ModuleType, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of the copy that has a function's name, or the function itself."""
+    found = getattr(copy, function.__name__, function)
+    return found.build if isinstance(found, Rule) else found
 
 
 _COMPARED, _SEEN = "__compared__", "__seen__"
@@ -79,9 +107,8 @@ class _Watching(ast.NodeTransformer):
         self.generic_visit(node)
         if len(node.ops) != 1:
             return _noted(node)
-        place = [ast.Constant(node.lineno), ast.Constant(node.col_offset)]
         sides = [node.left, node.comparators[0], ast.Constant(type(node.ops[0]).__name__)]
-        return ast.copy_location(ast.Call(ast.Name(_COMPARED, ast.Load()), [*place, *sides], []), node)
+        return ast.copy_location(ast.Call(ast.Name(_COMPARED, ast.Load()), [_place(node), *sides], []), node)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         self.generic_visit(node)
@@ -100,22 +127,28 @@ class _Watching(ast.NodeTransformer):
 
 
 def _noted(node: ast.expr) -> ast.expr:
-    place: list[ast.expr] = [ast.Constant(node.lineno), ast.Constant(node.col_offset)]
-    return ast.copy_location(ast.Call(ast.Name(_SEEN, ast.Load()), [*place, node], []), node)
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == _COMPARED:
+        return node
+    return ast.copy_location(ast.Call(ast.Name(_SEEN, ast.Load()), [_place(node), node], []), node)
+
+
+def _place(node: ast.expr) -> ast.expr:
+    columns = (node.col_offset, node.end_col_offset)
+    return ast.Tuple([*map(ast.Constant, (node.lineno, *columns))], ast.Load())
 
 
 def _see(result: Watched) -> Any:
-    def seen(line: int, column: int, value: Any) -> Any:
-        result.note(line, column, str(bool(value)))
-        return value
+    def seen(place: Place, value: Any) -> Any:
+        result.note(place, str(bool(value)))
+        return result.settled(place, value)
 
     return seen
 
 
 def _compare(result: Watched) -> Any:
-    def compared(line: int, column: int, left: Any, right: Any, kind: str) -> Any:
-        result.note(line, column, _order(left, right, kind))
-        return _COMPARISONS[kind](left, right)
+    def compared(place: Place, left: Any, right: Any, kind: str) -> Any:
+        result.note(place, _order(left, right, kind))
+        return result.settled(place, _COMPARISONS[kind](left, right))
 
     return compared
 
