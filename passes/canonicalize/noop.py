@@ -59,7 +59,7 @@ def drop_transpose(rw: Rewriter, m: Any) -> Any:
 
 
 @rule(
-    match=op.Slice(x, const("STARTS"), const("ENDS"), const("AXES").optional(), const("STEPS").optional()),
+    match=op.Slice(x, const("STARTS"), const("ENDS"), const("AXES").optional(), const("STEPS").optional(1)),
     where=same_type,
 )
 def drop_slice(rw: Rewriter, m: Any) -> Any:

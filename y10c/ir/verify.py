@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
@@ -114,7 +114,7 @@ class _Verifier:
             if nested.parent is not graph or nested._constants is not self.root._constants:
                 yield f"a nested graph of {label(op)} has another parent"
             yield from self.graph(nested)
-        problems = list(_declaration(op))
+        problems = [*_declaration(op), *(p for r in op.results for p in _extents(r, op))]
         yield from problems
         for index, result in enumerate(op.results):
             if result.producer is not op or result.index != index or result.tensor is not None:
@@ -143,6 +143,14 @@ class _Verifier:
                 yield f"{value!r} is said to be read by {label(op)}, which is not in the graph"
             elif op.operand(index) is not value:
                 yield f"{value!r} is said to be operand {index} of {label(op)}, which reads another value"
+
+
+def _extents(result: Value, op: Op) -> Iterator[str]:
+    """Extents that are neither numbers nor names, as a rule makes them that divides."""
+    shape: Iterable[object] = (isinstance(result.type, TensorType) and result.type.shape) or ()
+    for extent in shape:
+        if not isinstance(extent, int | str | None):
+            yield f"a result of {label(op)} has the extent {extent!r}, which is no whole number"
 
 
 def _linked(graph: Graph) -> Iterator[Op]:

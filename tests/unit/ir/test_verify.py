@@ -47,6 +47,12 @@ def test_a_good_graph_passes(text: str) -> None:
     verify(parse_graph(text))
 
 
+def test_an_extent_that_is_no_whole_number_is_named() -> None:
+    graph = parse_graph(CHAIN)
+    op_named(graph, "Relu").results[0].type = TensorType(DType.f32, (2, 1.5))  # type: ignore[arg-type]
+    assert any("Relu has the extent 1.5" in problem for problem in problems(graph))
+
+
 def test_reading_a_value_before_its_definition_is_named() -> None:
     graph = parse_graph(CHAIN)
     relu, add = op_named(graph, "Relu"), op_named(graph, "Add")
