@@ -174,13 +174,14 @@ def _whole_factors(small: Any, large: Any, m: Any) -> tuple[int, int] | None:
     """By what H and W of `large` are those of `small`, where these are whole and N and C are equal."""
     if len(small) != 4 or small[:2] != large[:2]:
         return None
-    if any(b % a for a, b in zip(small, large, strict=True)) or m.resize.attrs.get("axes"):
+    if any(b % a for a, b in zip(small, large, strict=True)):
         return None
     whole = large[2] // small[2], large[3] // small[3]
     if m.root.operand(3) is not None:
         return whole
-    said = [float(s) for s in m.SCALES[-2:]]
-    return whole if all(s in (f, 1 / f) for s, f in zip(said, whole, strict=True)) else None
+    axes = (axis % 4 for axis in m.resize.attrs.get("axes", range(4)))
+    said = dict(zip(axes, map(float, m.SCALES), strict=True))
+    return whole if all(said.get(a, 1) in (f, 1 / f) for a, f in enumerate(whole, 2)) else None
 
 
 @dataclass(frozen=True)

@@ -86,8 +86,8 @@ def reduce_sampler(domain: Domain = ANY, dtypes: Sequence[DType] = FLOATS) -> Sa
         rank = len(x.shape)
         need(rank >= 1, "a scalar has no axis")
         attrs = {"keepdims": attribute(draw, request, "keepdims", (1, 0), 1)}
-        if request.attrs.get("noop_with_empty_axes") is not None:
-            attrs["noop_with_empty_axes"] = request.attrs["noop_with_empty_axes"]
+        if attribute(draw, request, "noop_with_empty_axes", (0, 0, 0, 1), 0):
+            attrs["noop_with_empty_axes"] = 1
         given = request.given(1)
         if given is not None:
             return OpInstance((x, given), attrs)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from y10c.ir.tensor import Array
-from y10c.ir.types import DType, TensorType, Type
+from y10c.ir.types import Dim, DType, TensorType, Type
 from y10c.ops.onnx_schema import onnx_op
 from y10c.ops.sample import Draw, OpInstance, Request, any_operand, attribute, constant, keep, need
-from y10c.ops.shapes import int_list, known, local, shape_of
+from y10c.ops.shapes import int_list, ints_attr, known, local, shape_of
 from y10c.ops.spec import Inputs, Trait
 
 
@@ -35,19 +35,24 @@ def source_positions(mode: str, source: int, target: int, scale: float) -> Array
 
 @known(1)
 def _infer_resize(inputs: Inputs, x: TensorType) -> Sequence[Type | None] | None:
-    if inputs.attrs.get("axes") or inputs.attrs.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+    if inputs.attrs.get("keep_aspect_ratio_policy", "stretch") != "stretch":
         return None
     source, sizes = shape_of(x), int_list(inputs, 3)
-    if sizes:
-        return [TensorType(x.dtype, sizes)]
     scales = inputs.constants[2] if len(inputs.constants) > 2 else None
-    if scales is None or len(scales.numpy()) != len(source):
+    told = sizes or (None if scales is None else scales.numpy().tolist())
+    axes = [a % len(source) for a in ints_attr(inputs, "axes") or range(len(source))]
+    if told is None or len(told) != len(axes):
         return None
-    dims = (
-        int(np.floor(d * s)) if isinstance(d, int) else d if s == 1 else None
-        for d, s in zip(source, scales.numpy().tolist(), strict=True)
-    )
+    dims: list[Dim] = list(source)
+    for axis, number in zip(axes, told, strict=True):
+        dims[axis] = int(number) if sizes else _scaled(source[axis], number)
     return [TensorType(x.dtype, tuple(dims))]
+
+
+def _scaled(extent: Dim, scale: float) -> Dim:
+    if isinstance(extent, int):
+        return int(np.floor(extent * scale))
+    return extent if scale == 1 else None
 
 
 _ROUNDINGS: dict[str, Any] = {
@@ -133,10 +138,13 @@ def resize(x: Any, roi: Any = None, scales: Any = None, sizes: Any = None, **att
 _COORDINATES = ("half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel", "half_pixel_symmetric")
 
 
+_AXES = (None, None, None, None, (2, 3), (-2, -1))
+
+
 def _sample_resize(draw: Draw, request: Request) -> OpInstance:
     x = any_operand(draw, request, 0, ranks=(4,), high=4)
     need(len(x.shape) == 4 and x.dtype is DType.f32, "an image")
-    attrs = {
+    attrs: dict[str, Any] = {
         "mode": attribute(draw, request, "mode", ("nearest", "linear", "cubic"), "nearest"),
         "coordinate_transformation_mode": attribute(
             draw, request, "coordinate_transformation_mode", _COORDINATES, "half_pixel"
@@ -146,14 +154,21 @@ def _sample_resize(draw: Draw, request: Request) -> OpInstance:
         modes = ("round_prefer_floor", "floor", "ceil", "round_prefer_ceil")
         attrs["nearest_mode"] = attribute(draw, request, "nearest_mode", modes, modes[0])
     given = [request.given(i) for i in (1, 2, 3)]
+    axes = request.attrs.get("axes") if any(given) else attribute(draw, request, "axes", _AXES, None)
+    if axes is not None:
+        need(tuple(a % 4 for a in axes) == (2, 3), "rows and columns")
+        attrs["axes"] = axes
+    kept = 0 if axes is None else 2
     if any(given):
         return OpInstance((x, *given), attrs)
     if (request.exact and len(request.operands) < 4) or not draw.boolean("sizes"):
         factors = [draw.choice((2.0, 1.0, 0.5, 3.0), "scale") for _ in range(2)]
         need(all(n * f >= 1 for n, f in zip(x.shape[2:], factors, strict=True)), "something is left")
-        return OpInstance((x, None, keep(draw, request, 2, constant([1, 1, *factors], DType.f32))), attrs)
+        return OpInstance(
+            (x, None, keep(draw, request, 2, constant([1, 1, *factors][kept:], DType.f32))), attrs
+        )
     sizes = (*x.shape[:2], *(_new_extent(draw, n) for n in x.shape[2:]))
-    return OpInstance((x, None, None, keep(draw, request, 3, constant(sizes))), attrs)
+    return OpInstance((x, None, None, keep(draw, request, 3, constant(sizes[kept:]))), attrs)
 
 
 def _new_extent(draw: Draw, extent: int) -> int:

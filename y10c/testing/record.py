@@ -135,7 +135,7 @@ def _tried(rule: Rule, examples: int) -> Iterator[Found]:
     for seed in range(examples):
         draw = RandomDraw(seed)
         try:
-            example = invert(draw, rule.pattern, source.hints, *([source.accepts] if seed % 3 else []))
+            example = invert(draw, rule.pattern, source.hints, *([source.accepts] if seed % 2 else []))
             may_twist(draw, example)
             add_hazards(draw, example)
         except (NoInstance, BuildError):
