@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from y10c.passes.canonicalize.batchnorm import FoldBatchNorm
 from y10c.passes.canonicalize.chains import MergeChains
+from y10c.passes.canonicalize.fold_constants import FoldConstants
 from y10c.passes.canonicalize.noop import DropNoops
 from y10c.passes.legalize.arithmetic import LegalizeArithmetic
 from y10c.passes.legalize.indices import NarrowIndices
@@ -33,6 +34,7 @@ def legalization() -> tuple[Pass, ...]:
         LegalizeWindows(),
         LegalizeMoves(),
         NarrowIndices(),
+        FoldConstants(),
         MergeChains(),
         DropNoops(),
     )
