@@ -19,7 +19,7 @@ from y10c.ir.value import Op, Value
 from y10c.passes.observe.ranges import Ranges
 from y10c.quant.plan import Edge, QuantPlan, Tail
 
-SAMPLES = 4
+SAMPLES = 2
 """Cosines are taken over this many samples of the calibration data."""
 
 PAIRS = ("QuantizeLinear", "DequantizeLinear")
