@@ -60,7 +60,7 @@ def record(
         "tests/rules/records"
     ),
 ) -> None:
-    """Draw and keep graphs on which each rule fires; from then on it has to.
+    """Draw and keep graphs on which each rule fires, and some that it turns down; it has to stay so.
 
     Run it for a new rule, and after a change that lets a rule fire on more or on less: the difference of the
     files is what the change did.

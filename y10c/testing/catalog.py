@@ -63,7 +63,7 @@ def _entry(rule: Rule, records: Path, status: str) -> str:
 
 def _example(rule: Rule, records: Path) -> Iterator[str]:
     """The smallest recorded graph that only holds the match, before and after."""
-    record = sorted(load_record(records, rule.name), key=lambda one: one.size)
+    record = sorted((one for one in load_record(records, rule.name) if one.fires), key=lambda one: one.size)
     if not record:
         return
     before = record[0].graph
