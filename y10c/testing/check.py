@@ -45,6 +45,8 @@ BREADTH = 3
 """So many graphs are drawn at random for each that hypothesis draws."""
 FORM_EXAMPLES = 40
 """A form of the pattern that came up so often has to fire once."""
+ALTERNATIVE_EXAMPLES = 10
+"""With so many graphs for each alternative of the pattern, every one of them has to come up."""
 VACUOUS = 0.1
 """A rule that fires on a smaller part of its own examples was not tested."""
 FLOAT32_SAMPLES = 24
@@ -446,7 +448,8 @@ def judge(name: str, trial: Trial, where: str, save_to: Path | str | None) -> No
             where=where,
             help="put what its conditions ask for into the pattern" + (f"; {causes}" if causes else ""),
         )
-    for form in sorted(trial.named - trial.forms.keys()):
+    enough = trial.examples >= ALTERNATIVE_EXAMPLES * len(trial.named)
+    for form in sorted(trial.named - trial.forms.keys()) if enough else ():
         raise VacuousRule(
             f"no graph of {name} with {form} could be drawn, which its pattern names",
             where=where,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from y10c.rewrite import Rewriter, Rule, op, rule, variables
+from y10c.rewrite import Rewriter, Rule, any_of, op, rule, variables
 from y10c.testing.check import VacuousRule, WrongRewrite, check_rule
 
 x, W, B, GAMMA, BETA, MEAN, VAR = variables("x W B GAMMA BETA MEAN VAR")
@@ -131,3 +131,13 @@ def test_a_rule_that_never_fires_is_refused_as_vacuous() -> None:
 def test_a_rule_that_feeds_itself_is_named_as_a_cycle() -> None:
     with pytest.raises(WrongRewrite, match="not-simpler -> not-simpler"):
         check_rule(not_simpler, shrink=False)
+
+
+@rule(match=any_of(op.Neg(op.Neg(x)), op.Neg(op.Add(op.Sqrt(-1.0), x))))
+def one_form_is_impossible(rw: Rewriter, m: Any) -> Any:
+    return m.x
+
+
+def test_an_alternative_of_which_no_graph_can_be_drawn_is_named() -> None:
+    with pytest.raises(VacuousRule, match=r"with Neg\(Add\(Sqrt\(-1.0\), x\)\) could be drawn"):
+        check_rule(one_form_is_impossible, examples=20)
