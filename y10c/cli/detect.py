@@ -12,7 +12,7 @@ import typer
 
 from y10c import atomic, diagnostics, progress
 from y10c.cli.terminal import table, terminal
-from y10c.errors import DataError
+from y10c.errors import DataError, OutputError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -38,12 +38,13 @@ def detect(
 ) -> None:
     """Detect objects: draws boxes into copies of the pictures and writes `detections.json` (COCO results)."""
     from y10c.detect.classes import category_ids, class_names
-    from y10c.detect.coco import results
+    from y10c.detect.coco import image_ids, results
     from y10c.detect.detector import Detector
     from y10c.detect.draw import draw
     from y10c.passes.head.runnable import runnable
 
     pictures = list(_pictures(images))
+    drawings, ids = _drawings(pictures, output), image_ids(pictures)
     source, info = runnable(model)
     detector = Detector(source, info, score=score, iou=iou)
     names, categories = class_names(info.classes, detector.metadata), category_ids(info.classes)
@@ -54,14 +55,23 @@ def detect(
             image = _opened(path)
             if image is not None:
                 found[str(path)] = here = detector(image)
-                rows += results(path.name, here, categories)
-                draw(_upright(image), here, names).save(folder / _free_name(path, folder), quality=92)
+                rows += results(path.name, ids[path], here, categories)
+                draw(_upright(image), here, names).save(folder / drawings[path], quality=92)
         _require_some(found, images)
         (folder / RESULTS).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     _tell(detector, found, names, output)
 
 
 def _pictures(given: list[Path]) -> Iterator[Path]:
+    """The pictures, each once, under the name by which it was first given."""
+    seen: set[Path] = set()
+    for path in _named(given):
+        if path.resolve() not in seen:
+            seen.add(path.resolve())
+            yield path
+
+
+def _named(given: list[Path]) -> Iterator[Path]:
     from y10c.calib.sources import IMAGE_SUFFIXES
 
     for path in given:
@@ -95,10 +105,30 @@ def _upright(image: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(image)
 
 
-def _free_name(path: Path, folder: Path) -> str:
-    name, number = f"{path.stem}.jpg", 1
-    while (folder / name).exists():
-        name, number = f"{path.stem}_{number}.jpg", number + 1
+def _drawings(pictures: Sequence[Path], output: Path) -> dict[Path, str]:
+    """The name of each drawn copy.
+
+    Raises:
+        OutputError: A copy would replace a picture.
+    """
+    names: dict[Path, str] = {}
+    for path in pictures:
+        names[path] = _free_name(path.stem, set(names.values()))
+    originals = {path.resolve() for path in pictures}
+    for name in names.values():
+        if (output / name).resolve() in originals:
+            raise OutputError(
+                "a drawn copy would replace this picture",
+                where=str(output / name),
+                help="choose another folder with -o",
+            )
+    return names
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    name, number = f"{stem}.jpg", 1
+    while name in taken:
+        name, number = f"{stem}_{number}.jpg", number + 1
     return name
 
 

@@ -73,9 +73,31 @@ def test_detect_writes_results_and_pictures(
 
 
 def test_pictures_of_one_name_do_not_replace_each_other(model: Path, pictures: Path, tmp_path: Path) -> None:
-    out, same = tmp_path / "out", str(pictures / "7.png")
-    assert main(["detect", str(model), same, same, "-o", str(out)]) == 0
+    out, one, other = tmp_path / "out", pictures / "7.png", tmp_path / "7.png"
+    other.write_bytes(one.read_bytes())
+    assert main(["detect", str(model), str(one), str(other), "-o", str(out)]) == 0
     assert {p.name for p in out.iterdir()} == {"7.jpg", "7_1.jpg", "detections.json"}
+    ids = {row["image_id"] for row in json.loads((out / "detections.json").read_text())}
+    assert ids == {one.as_posix(), other.as_posix()}
+
+
+def test_a_picture_named_twice_is_looked_at_once(model: Path, pictures: Path, tmp_path: Path) -> None:
+    once, twice, same = tmp_path / "once", tmp_path / "twice", pictures / ".." / "pictures" / "7.png"
+    assert main(["detect", str(model), str(pictures), "-o", str(once)]) == 0
+    assert main(["detect", str(model), str(pictures), str(same), "-o", str(twice)]) == 0
+    assert {p.name for p in twice.iterdir()} == {"7.jpg", "black.jpg", "detections.json"}
+    assert (twice / "detections.json").read_bytes() == (once / "detections.json").read_bytes()
+
+
+def test_drawn_copies_never_replace_the_pictures(
+    model: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Image.open(pictures / "7.png") as image:
+        image.save(pictures / "7.jpg")
+    before = {path: path.read_bytes() for path in pictures.iterdir()}
+    assert main(["detect", str(model), str(pictures), "-o", str(pictures)]) == 2
+    assert "would replace this picture" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in pictures.iterdir()} == before
 
 
 def test_a_file_that_is_no_picture_is_named_and_skipped(

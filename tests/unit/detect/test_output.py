@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
 from y10c.detect.classes import COCO_CATEGORIES, COCO_NAMES, category_ids, class_names
-from y10c.detect.coco import results
+from y10c.detect.coco import image_ids, results
 from y10c.detect.decode import Detections
 from y10c.detect.draw import colour, draw
 
@@ -22,11 +24,15 @@ def test_coco_numbers_80_of_its_categories() -> None:
 
 
 def test_results_hold_corner_and_size() -> None:
-    (row,) = results("000000000139.jpg", ONE, COCO_CATEGORIES)
+    (row,) = results("000000000139.jpg", 139, ONE, COCO_CATEGORIES)
     assert row["image_id"] == 139
     assert row["bbox"] == [10.0, 20.0, 30.0, 40.0]
     assert row["category_id"] == 90
-    assert next(results("bus.png", ONE, COCO_CATEGORIES))["image_id"] == "bus"
+
+
+def test_an_image_is_known_by_its_number_or_name_and_by_its_path_where_others_have_it_too() -> None:
+    bus, one, same, number = (Path(p) for p in ("a/bus.png", "a/7.png", "b/007.jpg", "b/000000000139.jpg"))
+    assert image_ids([bus, one, same, number]) == {bus: "bus", one: "a/7.png", same: "b/007.jpg", number: 139}
 
 
 def test_names_come_from_the_model_first() -> None:
