@@ -336,6 +336,28 @@ def test_config_show_and_schema(folder: Path, tmp_path: Path, capsys: pytest.Cap
     assert "nash-e" in str(schema["properties"]["model_parameters"]["properties"]["march"])
 
 
+def test_extents_of_minus_one_are_open(folder: Path, tmp_path: Path) -> None:
+    """Some exporters write them; the config says what they are, and a new one asks for them."""
+    model, path = onnx.load(folder / "n.onnx"), tmp_path / "open.onnx"
+    size = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
+    for place in (0, 2, 3):
+        model.graph.input[0].type.tensor_type.shape.dim[place].dim_value = -1
+    onnx.save(model, path)
+    made = tmp_path / "new.yaml"
+    assert main(["config", "new", "-o", str(made), "--model", str(path)]) == 0
+    assert 'input_shape: "1x3x640x640"' in made.read_text()
+    made.write_text(made.read_text().replace("1x3x640x640", "x".join(map(str, size))))
+    made.write_text(made.read_text().replace("cal_data_dir", "calibration_type: skip  #"))
+    assert main(["config", "check", str(made)]) == 0
+
+
+def test_a_new_config_is_for_a_march_that_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "new", "--march", "nash-x"]) == 2
+    assert "unknown march 'nash-x'" in capsys.readouterr().err
+    assert main(["config", "new", "--march", "s100"]) == 0
+    assert 'march: "nash-e"' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("full", [False, True])
 def test_a_new_config_is_valid_and_fits_its_model(folder: Path, tmp_path: Path, full: bool) -> None:
     made = tmp_path / "new.yaml"

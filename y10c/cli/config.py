@@ -10,6 +10,7 @@ import typer
 
 from y10c import atomic, diagnostics
 from y10c.cli.terminal import table, terminal
+from y10c.errors import UnknownNameError
 
 config = typer.Typer(name="config", help="Write, check and show the users' YAML.", no_args_is_help=True)
 
@@ -24,8 +25,12 @@ def new(
     full: Annotated[bool, typer.Option("--full", help="Also the keys that keep their default.")] = False,
 ) -> None:
     """Write an annotated config to start from."""
+    from y10c.config.keys import MARCH_ALIASES, MARCHES
     from y10c.config.template import template
 
+    march = dict(MARCH_ALIASES).get(march.lower(), march)
+    if march not in MARCHES:
+        raise UnknownNameError("march", march, list(MARCHES))
     values: dict[str, Any] = {"march": march, **(_of_model(model) if model is not None else {})}
     text = template(values, full)
     if output is not None:

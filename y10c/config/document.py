@@ -17,6 +17,7 @@ from y10c.errors import ConfigError
 
 Scalar = str | int | float | bool | None
 
+NEWLINE = "\n"
 DEEPEST = 60
 """Levels of nesting; the deepest that any key has is 6."""
 
@@ -89,14 +90,23 @@ def read_yaml(text: str, path: str, findings: Findings) -> Item:
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.reader import ReaderError
 
     try:
         node = YAML(typ="rt").compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark is not None else path
-        raise ConfigError(f"the config is not YAML: {error.problem}", where=place, help=_hint(text)) from None
-    except (YAMLError, RecursionError, ValueError) as error:
+        problem = error.problem or ""
+        reason = f"{error.context}, {problem}" if problem.startswith("but ") else problem
+        raise ConfigError(f"the config is not YAML: {reason}", where=place, help=_hint(text)) from None
+    except ReaderError as error:
+        before = text[: error.position]
+        place = f"{path}:{before.count(NEWLINE) + 1}:{len(before) - before.rfind(NEWLINE)}"
+        raise ConfigError(f"the config is not YAML: {error.reason}", where=place) from None
+    except RecursionError:
+        raise ConfigError(f"nested deeper than {DEEPEST} levels", where=path) from None
+    except (YAMLError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"the config is not YAML: {reason}", where=path) from None
     if node is None:
@@ -137,7 +147,10 @@ class _Reader:
     def entries(self, node: Any, depth: int) -> dict[str, Entry]:
         found: dict[str, Entry] = {}
         for key, value in node.value:
-            name = str(key.value)
+            if not isinstance(key.value, str):
+                self.findings.wrong(self.place(key), "", "a key is a word, not a list or a group")
+                continue
+            name = key.value
             if name in found:
                 first = found[name].place.line
                 self.findings.wrong(

@@ -53,12 +53,17 @@ def model_names(path: Path) -> ModelNames:
     proto, _ = read_model(path)
     constants = {one.name for one in proto.graph.initializer}
     inputs = {
-        one.name: tuple(d.dim_value or d.dim_param or None for d in one.type.tensor_type.shape.dim)
+        one.name: tuple(_extent(d) for d in one.type.tensor_type.shape.dim)
         for one in proto.graph.input
         if one.name not in constants
     }
     nodes = frozenset(node.name for node in proto.graph.node if node.name)
     return ModelNames(inputs, nodes, frozenset(name for node in proto.graph.node for name in node.output))
+
+
+def _extent(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:
+    """A fixed extent, the name of an open one, or None; some exporters write -1 for open."""
+    return dim.dim_value if dim.dim_value > 0 else dim.dim_param or None
 
 
 def starting_values(path: Path) -> dict[str, Any]:
