@@ -58,7 +58,7 @@ def from_script(path: Path) -> list[Transform]:
         )
     try:
         found = function()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise script_error(path, error) from error
     if not isinstance(found, Sequence) or not found or not all(map(callable, found)):
         raise ConfigError(
@@ -77,14 +77,14 @@ def _run(path: Path) -> Any:
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise script_error(path, error) from error
     finally:
         sys.path.remove(str(path.parent))
     return module
 
 
-def script_error(path: Path, error: Exception) -> ConfigError:
+def script_error(path: Path, error: BaseException) -> ConfigError:
     """What a user's script raised, with the line in it."""
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     lines += [error.lineno] if isinstance(error, SyntaxError) and error.filename == str(path) else []

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from y10c import atomic, progress
 from y10c.calib.lint import FEW, Note, constant_samples, duplicates, note, out_of_range
 from y10c.diagnostics import warn
-from y10c.errors import ConfigError, DataError
+from y10c.errors import ConfigError, DataError, OutputError
 from y10c.prepare.chain import script_error
 from y10c.prepare.inspect import SUFFIXES, Seen, files, look, open_picture
 from y10c.prepare.select import coverage, diverse
@@ -77,8 +77,9 @@ def prepare(request: Request, output: Path) -> Prepared:
     Raises:
         DataError: Nothing there, too few good samples, or the transforms give what the runtime never feeds.
         ConfigError: The user's script raises.
+        OutputError: The output folder is the folder of the pictures.
     """
-    paths = _files(request.folder)
+    paths = _files(request.folder, output)
     names = [path.relative_to(request.folder).as_posix() for path in paths]
     pairs = list(zip(paths, names, strict=True))
     looks = [
@@ -105,12 +106,19 @@ def prepare(request: Request, output: Path) -> Prepared:
     return result
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(folder: Path, output: Path) -> list[Path]:
+    """What to look at: not the samples that an earlier run wrote somewhere below the pictures."""
     if not folder.is_dir():
-        raise DataError(
-            "there is no such folder", code="Y3101", where=str(folder), help="name a folder of pictures"
+        what = "this is a file, not a folder" if folder.exists() else "there is no such folder"
+        raise DataError(what, code="Y3101", where=str(folder), help="name a folder of pictures")
+    made = output.resolve()
+    if made == folder.resolve():
+        raise OutputError(
+            "samples written here would be taken for pictures the next time",
+            where=str(output),
+            help="choose another folder with -o",
         )
-    found = files(folder)
+    found = [path for path in files(folder) if not path.resolve().is_relative_to(made)]
     if not found:
         kinds = ", ".join(sorted(SUFFIXES))
         raise DataError(f"the folder holds no {kinds}", code="Y3101", where=str(folder))
@@ -186,7 +194,7 @@ def transformed(request: Request, seen: Seen) -> NDArray[Any]:
     try:
         for transform in request.transforms:
             array = transform(array)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if request.script is not None:
             raise script_error(request.script, error) from error
         raise ConfigError(f"the transforms fail on {seen.name}: {error}") from error

@@ -15,7 +15,7 @@ from y10c.calib.dataset import open_dataset
 from y10c.calib.preprocess import Preprocess
 from y10c.cli.main import main
 from y10c.config.load import parse_config
-from y10c.errors import ConfigError, DataError
+from y10c.errors import ConfigError, DataError, OutputError
 from y10c.pipeline.preparation import request_of
 from y10c.prepare.inspect import files, look
 from y10c.prepare.run import prepare, refusals
@@ -230,6 +230,7 @@ def test_a_script_that_forgets_to_scale_is_refused(images: Path, tmp_path: Path)
     ("text", "message", "line"),
     [
         ("def f(:\n", "SyntaxError", 1),
+        ("import sys\nsys.exit(3)\n", "SystemExit: 3", 2),
         ("import nothing_of_this_name\n", "ModuleNotFoundError", 1),
         ("x = 1\n", "has no function calibration_transformers()", None),
         ("def calibration_transformers():\n    return 3\n", "gave int, not a list of callables", None),
@@ -296,3 +297,16 @@ def test_the_command_lists_what_it_refused(
     assert np.load(next((tmp_path / "out").glob("*.npy"))).shape == (1, 3, 64, 64)
     assert main(arguments) == 0
     assert "flat.png" in capsys.readouterr().out
+
+
+def test_samples_are_never_taken_for_pictures(tmp_path: Path) -> None:
+    """Neither those of an earlier run below the pictures, nor those that would stand among them."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    seeds.good_folder(photos)
+    first = run(CONFIG, photos, photos / "samples")
+    assert run(CONFIG, photos, photos / "samples") == first
+    before = sorted(photos.rglob("*"))
+    with pytest.raises(OutputError, match="taken for pictures"):
+        run(CONFIG, photos, photos)
+    assert sorted(photos.rglob("*")) == before
