@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -21,8 +22,11 @@ pytestmark = pytest.mark.slow  # builds an sdist and a wheel and installs it: ab
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """The stdout of a command that must succeed."""
-    ran = subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, check=False)
+    """The stdout of a command that must succeed; what the caller's PYTHONPATH names is not installed."""
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    ran = subprocess.run(
+        [*map(str, command)], cwd=cwd, capture_output=True, text=True, check=False, env=clean
+    )
     assert ran.returncode == 0, f"{ran.stdout[-2000:]}\n{ran.stderr[-2000:]}"
     return ran.stdout
 
