@@ -128,15 +128,28 @@ class Judge:
 
 def on_record(rule: Rule, record: list[Recorded]) -> str:
     """The verdict of the recorded graphs; empty where the mutant does to all of them what it should."""
-    kinds = Counter(None if found is None else found.problem.kind for found in record_outcomes(rule, record))
-    if kinds["crash"] == len(record):
+    kinds: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
+    for one, found in zip(record, record_outcomes(rule, record), strict=True):
+        kinds[one.fires]["" if found is None else found.problem.kind] += 1
+    if merely_raises(kinds[True], kinds[False]):
         return "merely raises"
-    harm = sorted(k for k in kinds if k not in (None, "record", "crash"))
+    both = kinds[True] + kinds[False]
+    harm = sorted(both.keys() - {"", "record", "crash"})
     if harm:
         return f"killed: {harm[0]} on the record"
-    if kinds["crash"]:
+    if both["crash"]:
         return "killed: raises at times"
-    return "killed: does not fire on the record" if kinds["record"] else ""
+    if kinds[True]["record"]:
+        return "killed: does not fire on the record"
+    return "killed: fires on the record where it should not" if both["record"] else ""
+
+
+def merely_raises(fires: Counter[str], others: Counter[str]) -> bool:
+    """True of a mutant that raises wherever it should fire, and fires nowhere else without raising.
+
+    A graph on which it should not fire says nothing against that where it does not: nothing is raised there.
+    """
+    return set(fires) == {"crash"} and set(others) <= {"", "crash"}
 
 
 class _Raises:
@@ -198,7 +211,7 @@ def compared(rule: Rule, original: Rule) -> str:
 
 
 def row_of(mutant: Mutant, module: ModuleType) -> Row:
-    place = f"{module.__name__.rpartition('.')[2]}.py:{mutant.line}"
+    place = f"{module.__name__.rpartition('.')[2]}.py:{mutant.line}:{mutant.column}"
     row = {"place": place, "operator": mutant.operator, "before": mutant.before, "after": mutant.after}
     return {**row, "rules": list(mutant.rules)}
 

@@ -30,8 +30,6 @@ def standardized(rw: Rewriter, x: Value, axes: Sequence[int], epsilon: float) ->
 def layer_norm_by_parts(rw: Rewriter, m: Any) -> Any:
     """A LayerNormalization is mean, square and root, then scale and shift."""
     shape = extents(m.x)
-    if len(m.root.results) > 1:
-        return decline("the mean is read too")
     axis = m.norm.axis % len(shape)
     value = rw.op.Mul(standardized(rw, m.x, range(axis, len(shape)), m.norm.epsilon), m.scale)
     return value if m.bias is None else rw.op.Add(value, m.bias)
@@ -66,8 +64,8 @@ def _scaled(rw: Rewriter, x: Value, factor: Any, shift: Any) -> Value:
 def batch_norm_to_scale(rw: Rewriter, m: Any) -> Any:
     """A BatchNormalization that no convolution took in scales and shifts channels."""
     shape = extents(m.x)
-    if len(shape) < 2 or len(m.root.results) > 1:
-        return decline("there are no channels, or statistics are read")
+    if len(shape) < 2:
+        return decline("there are no channels")
     if len({v.tensor_type.dtype for v in m.root.operands}) > 1:
         return decline("statistics and data are of different types")
     factor = m.SCALE / np.sqrt(m.VAR + m.norm.epsilon)

@@ -77,8 +77,8 @@ def lift_conv_transpose_1d(rw: Rewriter, m: Any) -> Any:
 @rule(match=op.any_of(*POOLS, *GLOBAL_POOLS)(x, bind="pool"))
 def lift_pool_1d(rw: Rewriter, m: Any) -> Any:
     """A pooling over a sequence is one over an image of one row."""
-    if m.x.tensor_type.rank != 3 or len(m.root.results) > 1:
-        return decline("it is over images, or its indices are read")
+    if len(dims(m.x)) != 3:
+        return decline("it is over images")
     return _sequence(rw, rw.op[m.root.name](_image(rw, m.x), **lifted(m.pool.attrs)))
 
 
@@ -98,7 +98,7 @@ def split_large_kernel(rw: Rewriter, m: Any) -> Any:
     back = _shifted(rw, m, window, axis, (-half * window.dilations[axis], 0))
     if front is None or back is None:
         return decline("half of the kernel would see padding alone")
-    left = rw.op.Conv(front[0], rw.const(first), None, **front[1], kernel_shape=first.shape[2:])
+    left = rw.op.Conv(front[0], rw.const(first), **front[1], kernel_shape=first.shape[2:])
     return rw.op.Add(left, rw.op.Conv(back[0], rw.const(last), m.B, **back[1], kernel_shape=last.shape[2:]))
 
 
@@ -130,7 +130,7 @@ def split_input_channels(rw: Rewriter, m: Any) -> Any:
     if not half:
         return decline("it reads one channel")
     first, last = np.split(m.W, [half], axis=1)
-    left = rw.op.Conv(piece(rw, m.x, 1, 0, half), rw.const(first), None, **m.conv.attrs)
+    left = rw.op.Conv(piece(rw, m.x, 1, 0, half), rw.const(first), **m.conv.attrs)
     right = rw.op.Conv(piece(rw, m.x, 1, half, m.W.shape[1]), rw.const(last), m.B, **m.conv.attrs)
     return rw.op.Add(left, right)
 
@@ -236,8 +236,6 @@ def pool_ceil_to_pads(rw: Rewriter, m: Any) -> Any:
     """A pooling that rounds its extents up is one that rounds down, with padding behind."""
     shape, out = extents(m.x), extents(m.root.results[0])
     window = window_of(m.pool, m.pool.kernel_shape, shape)
-    if len(m.root.results) > 1:
-        return decline("indices are read")
     if m.root.name == "AveragePool" and m.pool.count_include_pad:
         return decline("padding would be counted")
     ends = []

@@ -92,7 +92,8 @@ def _sample_batch_normalization(draw: Draw, request: Request) -> OpInstance:
     parameters[3] = Given(parameters[3].type, parameters[3].data, POSITIVE)
     attrs: dict[str, Any] = {"epsilon": attribute(draw, request, "epsilon", EPSILONS, 1e-5)}
     if request.rare and attribute(draw, request, "training_mode", (0, 0, 0, 1), 0):
-        return OpInstance((x, *parameters), {**attrs, "training_mode": 1}, 3)
+        results = 3 if request.results > 1 or draw.boolean("statistics") else 1
+        return OpInstance((x, *parameters), {**attrs, "training_mode": 1}, results)
     return OpInstance((x, *parameters), attrs)
 
 

@@ -30,6 +30,7 @@ class Mutant:
     Args:
         operator: The kind of change.
         line: Where.
+        column: Where in that line.
         before: The expression as it is.
         after: What it becomes.
         rules: Functions of the rules that can be affected.
@@ -38,6 +39,7 @@ class Mutant:
 
     operator: str
     line: int
+    column: int
     before: str
     after: str
     rules: tuple[str, ...]
@@ -68,6 +70,7 @@ def mutants(source: str) -> Iterator[Mutant]:
                     yield Mutant(
                         name,
                         getattr(node, "lineno", 0),
+                        getattr(node, "col_offset", 0),
                         _short(node),
                         _short(changed),
                         tuple(rules),

@@ -4,9 +4,9 @@ The property test finds rules that do harm. A rule that does too little, with a 
 breaks no graph; it only stops firing. One that does more than it did breaks a graph only where one is drawn
 on which that is wrong. So graphs are drawn from a rule's pattern, and few and small ones are kept. Of those
 on which it fires: what makes its conditions come out in a new way or has a new form. Of those that it turns
-down: some for each condition that alone decided, as the negative tests of compilers. A rule that does
-otherwise on a recorded graph, or does harm there, is a problem. After a wanted change the record is drawn
-again, and the diff shows what the rule lost and won.
+down: some for each condition or context that alone decided, as the negative tests of compilers. A rule that
+does otherwise on a recorded graph, or does harm there, is a problem. After a wanted change the record is
+drawn again, and the diff shows what the rule lost and won.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from y10c.ops.infer import BuildError
 from y10c.ops.reference import evaluate
 from y10c.ops.sample import NoInstance
 from y10c.rewrite.driver import rewrite
-from y10c.rewrite.rewriter import Rewriter
 from y10c.rewrite.rule import Rule
 from y10c.testing.check import FromPattern, would_fire
 from y10c.testing.counterexample import Counterexample
@@ -137,19 +136,29 @@ def _tried(rule: Rule, examples: int) -> Iterator[Found]:
         try:
             example = invert(draw, rule.pattern, source.hints, *([source.accepts] if seed % 2 else []))
             may_twist(draw, example)
+            alone = _would_fire(rule, example)
             add_hazards(draw, example)
         except (NoInstance, BuildError):
             continue
-        before = rounded(example.graph)
         shapes = {v.name: example.static(v).static_shape for v in example.graph.inputs}
-        if not _small(before) or not _runs(Recorded(before, shapes)):
-            continue
-        features = forms_of(example)
-        watch.outcomes.clear()
-        if _applies(watch, example):
-            yield Recorded(before, shapes), features | watch.outcomes
-        elif (deciding := _deciding(watch, looser, example)) and not rewrite(before.clone(), [rule]).total:
-            yield Recorded(before, shapes, fires=False), deciding
+        one = Recorded(rounded(example.graph), shapes)
+        if _small(one.graph) and _runs(one):
+            yield from _shown(rule, watch, looser, example, one, alone)
+
+
+def _shown(
+    rule: Rule, watch: Watched, looser: Sequence[Rule], example: Example, one: Recorded, alone: bool
+) -> Iterator[Found]:
+    """What a graph shows of a rule, if anything. `alone`: it fired before the graph had a context."""
+    watch.outcomes.clear()
+    if _would_fire(watch.rule, example):
+        yield one, forms_of(example) | watch.outcomes
+        return
+    deciding = _deciding(watch, looser, example)
+    if alone and len(example.contexts) == 1:
+        deciding |= set(example.contexts)
+    if deciding and not rewrite(one.graph.clone(), [rule]).total:
+        yield replace(one, fires=False), deciding
 
 
 def _deciding(watch: Watched, looser: Sequence[Rule], example: Example) -> set[Any]:
@@ -167,7 +176,7 @@ def _deciding(watch: Watched, looser: Sequence[Rule], example: Example) -> set[A
 def _would_fire(rule: Rule, example: Example) -> bool:
     try:
         return would_fire(rule, example)
-    except Exception:  # what the condition guards against
+    except Exception:  # the property test reports what a rule raises
         return False
 
 
@@ -181,13 +190,6 @@ def _runs(one: Recorded) -> bool:
     except Exception:  # a reference that fails on a drawn graph is no fault of the rule
         return False
     return True
-
-
-def _applies(watch: Watched, example: Example) -> bool:
-    try:
-        return watch.rule.apply(Rewriter(example.graph), example.root)
-    except Exception:  # the property test reports what a rule raises
-        return False
 
 
 def forms_of(example: Example) -> set[Any]:
