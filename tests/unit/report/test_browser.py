@@ -6,7 +6,9 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,21 +54,28 @@ document.querySelector("#found").textContent = JSON.stringify(found);
 </script></body>"""
 
 
-@pytest.fixture(scope="module")
-def found(data: ReportData, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+SPILL = """<pre id="found"></pre><script>
+const right = (e) => e.getBoundingClientRect().right;
+const spills = (e) => !e.closest(".scroll, .hidden") && right(e) > right(e.closest(".card, .tile"));
+const inside = [...document.querySelectorAll(".card *, .tile *")];
+const found = {spilled: inside.filter(spills).map((e) => e.outerHTML.slice(0, 80)), width: innerWidth};
+document.querySelector("#found").textContent = JSON.stringify(found);
+</script></body>"""
+"""Which elements stand out of their card, apart from those that scroll."""
+
+
+def look(page: str, folder: Path, width: int) -> dict[str, Any]:
     """What a script in the page saw, and what Chromium wrote to its console."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         pytest.skip("no chromium on this machine: apt-get install chromium")
-    folder = tmp_path_factory.mktemp("browser")
-    page = to_html(data).replace("<head>", f"<head>{FIRST}", 1).replace("</body>", LAST)
     (folder / "page.html").write_text(page, encoding="utf-8")
     flags = [
         "--headless=new",
         "--no-sandbox",
         "--disable-gpu",
         "--enable-logging=stderr",
-        "--window-size=1400,900",
+        f"--window-size={width},900",
     ]
     place = [f"--user-data-dir={folder / 'profile'}", "--dump-dom", (folder / "page.html").as_uri()]
     run = subprocess.run([browser, *flags, *place], capture_output=True, text=True, timeout=120, check=True)
@@ -74,6 +83,21 @@ def found(data: ReportData, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     assert match, run.stdout[-500:]
     console = [line for line in run.stderr.splitlines() if "CONSOLE" in line]
     return {**json.loads(unescape(match[1])), "console": console}
+
+
+@pytest.fixture(scope="module")
+def found(data: ReportData, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    page = to_html(data).replace("<head>", f"<head>{FIRST}", 1).replace("</body>", LAST)
+    return look(page, tmp_path_factory.mktemp("browser"), 1400)
+
+
+@pytest.mark.parametrize("width", [500, 1280])
+def test_long_names_stay_in_their_cards(data: ReportData, tmp_path: Path, width: int) -> None:
+    name = "/model.23/" + 6 * "one2one_cv3.0/"
+    advice = tuple(replace(one, sentence=f"fuse '{name}': saves 1 ms") for one in data.cost.advice)
+    named = replace(data, cost=replace(data.cost, advice=advice), notes=(name, f"16 bits: {5 * name}"))
+    assert advice
+    assert look(to_html(named).replace("</body>", SPILL), tmp_path, width)["spilled"] == []
 
 
 def test_nothing_fails(found: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from y10c.cost.report.axis import decades, ticks
-from y10c.cost.report.words import figure, likely, percent, quantity, sentence, span, three_digits
+from y10c.cost.report.words import figure, likely, opening, percent, quantity, sentence, span, three_digits
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,10 @@ def test_axes_have_round_numbers() -> None:
     assert ticks(4.0, 8) == [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4]
     assert ticks(0.0, 8) == [0]
     assert decades(3, 2000) == [1, 10, 100, 1000, 10000]
+
+
+def test_a_long_note_opens_with_what_stands_before_its_list() -> None:
+    names = ", ".join(f"/model.{i}/act/Mul_output_0" for i in range(20))
+    assert opening(f"20 tensors have 16 bits: {names}") == ("20 tensors have 16 bits", names)
+    assert opening("one tensor has 16 bits: a") == ("one tensor has 16 bits: a", "")
+    assert opening(names) == (names, "")

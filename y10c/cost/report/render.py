@@ -82,6 +82,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "advice_of": _advice_of(data),
         "time_factor": 1.0 if not data.times_refused else factor,
         "time_unit": "µs" if not data.times_refused else unit,
+        "change": _change,
         "excess": _excess,
         "palette": palette,
         "words": words,
@@ -106,9 +107,14 @@ def _advice_of(data: ReportData) -> dict[int, str]:
     found: dict[int, str] = {}
     for one in data.cost.advice:
         if one.layer is not None:
-            change = one.sentence.rpartition(": saves")[0] or one.sentence
+            change = _change(one.sentence)
             found[one.layer] = f"{found[one.layer]}; {change}" if one.layer in found else change
     return found
+
+
+def _change(sentence: str) -> str:
+    """What an advice says to do, without the saving that stands beside it."""
+    return sentence.rpartition(": saves")[0] or sentence
 
 
 def _excess(layer: LayerCost) -> float:

@@ -33,9 +33,10 @@
     const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
     let marks = "";
     for (let i = 0; i * step <= end; i++) {
-      const x = (100 * i * step / end).toFixed(4);
-      marks += `<line x1="${x}%" x2="${x}%" y1="0" y2="100%"/><text x="${x}%" y="100%" dx="4" dy="-6">`
-        + `${(i * step).toFixed(digits)} ${time.dataset.unit}</text>`;
+      const x = (100 * i * step / end).toFixed(4), words = `${(i * step).toFixed(digits)} ${time.dataset.unit}`;
+      const room = (1 - i * step / end) * view.clientWidth * zoom;
+      const side = room < 8 * words.length + 8 ? `dx="-4" text-anchor="end"` : `dx="4"`;
+      marks += `<line x1="${x}%" x2="${x}%" y1="0" y2="100%"/><text x="${x}%" y="100%" ${side} dy="-6">${words}</text>`;
     }
     $(".ticks", time).innerHTML = marks;
   };
@@ -57,6 +58,9 @@
     event.preventDefault();
     setZoom(zoom * (event.deltaY < 0 ? 1.3 : 1 / 1.3), event.clientX - view.getBoundingClientRect().left);
   }, { passive: false });
+
+  // Paper cannot be clicked.
+  addEventListener("beforeprint", () => $$(".notes details").forEach((one) => { one.open = true; }));
 
   // Marks of all plots: a tip on hovering, the layer's row on a click.
   const tip = $("#tip");

@@ -43,7 +43,7 @@ def draw_timeline(data: ReportData, lanes: dict[Unit, list[Interval]]) -> Markup
 
 def _tick(tick: float, end: float, unit: str) -> str:
     x = number(100 * tick / end)
-    side = 'dx="-4" text-anchor="end"' if tick > 0.95 * end else 'dx="4"'
+    side = 'dx="-4" text-anchor="end"' if tick > 0.92 * end else 'dx="4"'
     label = f'<text x="{x}%" y="100%" {side} dy="-6">{tick:g} {unit}</text>'
     return f'<line x1="{x}%" x2="{x}%" y1="0" y2="100%"/>{label}'
 

@@ -64,6 +64,15 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".") if text else ""
 
 
+def opening(note: str, longest: int = 240) -> tuple[str, str]:
+    """What stands before a long note's first colon, and what it lists behind; all of a short note, and "".
+
+    A list of names would otherwise push the figures off the first screen.
+    """
+    head, colon, rest = note.partition(": ")
+    return (head, rest) if colon and len(note) > longest else (note, "")
+
+
 def likely(band: tuple[float, float], unit: str = "") -> str:
     """The band as "likely 3.4 to 4.1 ms"; one that has no width says that the error is not known."""
     low, high = band
