@@ -57,8 +57,9 @@ OPTIMIZATIONS = (
     "run_fast",
 )
 
-COMPILE, DEPLOY, PREPARE, NOTHING, DEPRECATED = "compile", "deploy", "prepare", "nothing", "deprecated"
-"""What a key changes: the compiled model, its runtime form, calibration data, nothing here or anywhere."""
+COMPILE, DEPLOY, PREPARE, ESTIMATE = "compile", "deploy", "prepare", "estimate"
+NOTHING, DEPRECATED = "nothing", "deprecated"
+"""What a key changes: compiled model, runtime form, calibration data, estimate; nothing here, or at all."""
 
 
 @dataclass(frozen=True)
@@ -309,7 +310,7 @@ COMPILER = Group(
             effect=NOTHING,
         ),
         Key("optimize_level", Text(("O0", "O1", "O2")), "Effort of the compiler.", "O2", effect=NOTHING),
-        Key("core_num", Whole(1, 4), "BPU cores for one model.", 1, effect=NOTHING),
+        Key("core_num", Whole(1, 4), "BPU cores for one model.", 1, effect=ESTIMATE),
         Key(
             "max_time_per_fc",
             Whole(1000, 10_000_000, also=0),

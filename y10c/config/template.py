@@ -12,6 +12,7 @@ EFFECTS = {
     "compile": "the compiled model",
     "deploy": "the runtime form `_deploy_model.onnx`",
     "prepare": "`y10c prepare`",
+    "estimate": "the estimate of time and traffic",
     "nothing": "the closed compiler only",
     "deprecated": "nothing; deprecated",
 }

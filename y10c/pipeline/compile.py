@@ -54,6 +54,7 @@ QDQ_OPSET = 21
 
 HEADS = ("raw", "e2e", "keep")
 OUTPUT_NODES = "model_parameters.output_nodes"
+CORE_NUM = "compiler_parameters.core_num"
 STAGE_NAMES = ("original", "optimized", "calibrated", "ptq")
 
 
@@ -84,6 +85,11 @@ class CompileOptions:
     quant: QuantOptions = field(default_factory=QuantOptions)
     config: Config | None = None
     layout: str = AUTO
+
+    @property
+    def cores(self) -> int:
+        """How many cores of the chip the estimate takes to work on one inference."""
+        return 1 if self.config is None else int(self.config[CORE_NUM])
 
     def __post_init__(self) -> None:
         if self.stop_after not in STAGE_NAMES:
@@ -174,7 +180,7 @@ class _Compilation:
             require_float(self.graph, self.where)
         self.feeds = self._open_feeds()
         self.context = PassContext(tables={QuantScheme: self._scheme(), Feeds: self.feeds})
-        if (machine := machine_of(self.target)) is not None:
+        if (machine := machine_of(self.target, options.cores)) is not None:
             self.context.tables[Machine] = machine
         operators = self.target.operators()
         if operators is not None:
@@ -304,7 +310,7 @@ class _Compilation:
             files=files,
             nodes=nodes,
             outputs=outputs,
-            cost=estimate_cost(self.graph, self.target, self.model_name),
+            cost=estimate_cost(self.graph, self.target, self.model_name, cores=self.options.cores),
             passes=tuple(self.runs),
             warnings=self.warnings,
             head=self.context.tables.get(HeadInfo),

@@ -13,6 +13,7 @@ from onnx import helper
 import y10c
 from y10c.backend.exporter import export_model
 from y10c.cli.main import main
+from y10c.config.load import parse_config
 from y10c.errors import UnknownNameError, UsageError
 from y10c.ir.graph import Graph
 from y10c.ir.layouts import values_with_layout
@@ -22,6 +23,12 @@ from y10c.pipeline.target import create_target
 
 node = helper.make_node
 Build = Callable[..., Graph]
+
+CONFIG = """model_parameters: {{onnx_model: model.onnx, march: nash-p}}
+input_parameters: {{input_type_rt: featuremap, input_type_train: featuremap}}
+calibration_parameters: {{calibration_type: skip}}
+compiler_parameters: {{core_num: {cores}}}
+"""
 
 
 @pytest.fixture
@@ -117,3 +124,13 @@ def test_the_estimate_is_of_the_graph_that_is_compiled(graph_of: Build) -> None:
     ]
     spelled = cost(graph_of(nodes, {"y": [1, 16, 32, 32]}), "nchw")
     assert [layer.kind for layer in spelled.result.layers] == ["conv", "conv"]
+
+
+def test_the_cores_of_a_config_work_on_the_estimate(graph: Graph) -> None:
+    def cycles(cores: int) -> float:
+        config = parse_config(CONFIG.format(cores=cores), "c.yaml")
+        result = y10c.compile(export_model(graph), "j6", march="nash-p", config=config)
+        assert result.cost is not None
+        return sum(layer.cycles for layer in result.cost.result.layers)
+
+    assert cycles(4) < cycles(2) < cycles(1)
