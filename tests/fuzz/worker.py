@@ -7,6 +7,7 @@ so that the parent knows where a crash or a hang happened.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -23,6 +24,9 @@ from y10c.frontend.importer import load
 from y10c.ir.parser import parse_graph
 from y10c.ir.printer import print_graph
 from y10c.ir.tensor import Tensor
+
+SECONDS = 10
+"""More processor time than this for one file is a hang."""
 
 DYNAMIC_EXTENT = 64
 """What a symbolic extent of an input becomes."""
@@ -86,7 +90,9 @@ def case(data: bytes, seed: int, folder: Path, run: bool) -> None:
     path.write_bytes(broken)
     say(seed=seed, stage="y10c")
     started = perf_counter()
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)  # ends this process, which the parent takes for a hang
     outcome, model = attempt(path)
+    signal.setitimer(signal.ITIMER_PROF, 0)
     seconds = perf_counter() - started
     peak = _peak_bytes()
     if run and model is not None:
