@@ -63,7 +63,7 @@ def recognize_hardswish_of_clip(rw: Rewriter, m: Any) -> Any:
     return rw.op.HardSwish(m.x)
 
 
-erf = op.Erf(op.any_of("Div", "Mul")(x, ROOT, bind="scaled", ordered=True))
+erf = op.Erf(op.any_of("Div", "Mul")(x, ROOT, bind="scaled"))
 tanh = op.Tanh(op.Mul(op.Add(x, op.Mul(op.Pow(x, 3.0), CUBIC)), ROOT))
 
 

@@ -97,12 +97,12 @@ def lift_softmax(rw: Rewriter, m: Any) -> Any:
     if len(shape) == 4:
         return decline("it has 4 dimensions")
     axis = m.softmax.axis % len(shape)
-    if len(shape) < 4:
-        lifted = (1,) * (4 - len(shape)) + shape
-        value = rw.op.Softmax(reshape(rw, m.x, lifted), axis=axis + 4 - len(shape))
-    else:
+    if len(shape) > 4:
         lifted = (1, prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]))
         value = rw.op.Softmax(reshape(rw, m.x, lifted), axis=2)
+    else:
+        lifted = (1,) * (4 - len(shape)) + shape
+        value = rw.op.Softmax(reshape(rw, m.x, lifted), axis=axis - len(shape))
     return reshape(rw, value, shape)
 
 

@@ -37,7 +37,7 @@ def reduce_axis_by_axis(rw: Rewriter, m: Any) -> Any:
         return decline("it goes over one axis, or over none")
     value = m.x
     for axis in reversed(axes):
-        value = rw.op[m.root.name](value, np.asarray([axis], np.int64), keepdims=1)
+        value = rw.op[m.root.name](value, np.asarray([axis], np.int64))
     return value if m.op.keepdims else rw.op.Squeeze(value, np.asarray(axes, np.int64))
 
 
@@ -48,7 +48,7 @@ def reduce_axis_by_axis(rw: Rewriter, m: Any) -> Any:
 def reduce_then_squeeze(rw: Rewriter, m: Any) -> Any:
     """A reduction that drops its axes keeps them and is squeezed."""
     indices = np.asarray(axes_of(m), np.int64)
-    return rw.op.Squeeze(rw.op[m.root.name](m.x, indices, keepdims=1), indices)
+    return rw.op.Squeeze(rw.op[m.root.name](m.x, indices), indices)
 
 
 @rule(match=op.ReduceMin(x, AXES.optional(), bind="op"), where=reduces)

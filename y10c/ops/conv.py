@@ -153,7 +153,8 @@ def window_attrs(
     if "pads" in request.attrs:
         attrs["pads"] = request.attrs["pads"]
     elif mode == "NOTSET" and draw.boolean("pads"):
-        same = tuple((k - 1) // 2 for k in kernel)
+        spread = attrs.get("dilations") or (1,) * axes
+        same = tuple(d * (k - 1) // 2 for k, d in zip(kernel, spread, strict=True))
         drawn = tuple(draw.integer(0, max(0, min(2, k - 1)), "pad") for k in (*kernel, *kernel))
         attrs["pads"] = (*same, *same) if draw.boolean("same pads") else drawn
     return {k: v for k, v in attrs.items() if v is not None}

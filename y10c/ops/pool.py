@@ -120,7 +120,7 @@ def _pool_sampler(average: bool) -> Sampler:
     def sample(draw: Draw, request: Request) -> OpInstance:
         fixed = request.attrs.get("kernel_shape")
         ranks = (len(fixed) + 2,) if fixed is not None else (4, 3)
-        x = any_operand(draw, request, 0, ranks=ranks, high=4)
+        x = any_operand(draw, request, 0, ranks=ranks, high=draw.choice((4, 4, 6), "extents"))
         spatial = x.shape[2:]
         need(len(x.shape) >= 3 and x.dtype.is_float, "an image")
         kernel = (

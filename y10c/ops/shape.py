@@ -357,7 +357,9 @@ def _sample_split(draw: Draw, request: Request) -> OpInstance:
     count = int(fixed) if fixed is not None else count
     need(extent >= count >= request.results, "enough to split")
     cuts = sorted(draw.integer(0, extent - count, "cut") for _ in range(count - 1))
-    bounds = [0, *(c + i + 1 for i, c in enumerate(cuts)), extent]
+    # A pattern also sees parts of no elements.
+    least = 0 if request.exact and draw.integer(0, 7, "empty part") == 7 else 1
+    bounds = [0, *(c + (i + 1) * least for i, c in enumerate(cuts)), extent]
     sizes = [b - a for a, b in pairwise(bounds)]
     made = None if fixed is not None else optional(draw, request, 1, constant(sizes))
     if made is not None:
