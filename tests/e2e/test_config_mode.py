@@ -351,6 +351,14 @@ def test_extents_of_minus_one_are_open(folder: Path, tmp_path: Path) -> None:
     assert main(["config", "check", str(made)]) == 0
 
 
+def test_a_config_in_the_place_of_a_model_is_pointed_to_its_option(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.yaml").write_text(config_text(folder))
+    assert main(["compile", str(tmp_path / "c.yaml")]) == 3
+    assert "a config is given with -c" in capsys.readouterr().err
+
+
 def test_a_new_config_is_for_a_march_that_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "new", "--march", "nash-x"]) == 2
     assert "unknown march 'nash-x'" in capsys.readouterr().err

@@ -52,7 +52,9 @@ def _read_bytes(path: Path) -> bytes:
 def _not_onnx(path: Path, data: bytes) -> ModelError:
     text = sum(32 <= b < 127 or b in b"\r\n\t" for b in data[:512]) > 0.95 * max(1, len(data[:512]))
     if text:
-        return ModelError("this is a text file, not an ONNX model", code="Y3001", where=str(path))
+        config = "a config is given with -c" if path.suffix.lower() in (".yaml", ".yml") else None
+        what = "this is a text file, not an ONNX model"
+        return ModelError(what, code="Y3001", where=str(path), help=config)
     return ModelError(
         "the file is damaged or ends too early",
         code="Y3001",
