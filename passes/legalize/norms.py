@@ -98,7 +98,7 @@ def lift_softmax(rw: Rewriter, m: Any) -> Any:
         return decline("it has 4 dimensions")
     axis = m.softmax.axis % len(shape)
     if len(shape) > 4:
-        lifted = (1, prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]))
+        lifted: tuple[int, ...] = (1, prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]))
         value = rw.op.Softmax(reshape(rw, m.x, lifted), axis=2)
     else:
         lifted = (1,) * (4 - len(shape)) + shape

@@ -1,8 +1,9 @@
 """Mutants of rules, made mechanically over the syntax tree: do the derived tests bite?
 
 Each operator makes one small change of a kind that authors of rules make by mistake. None is chosen by
-hand: every place of every rule to which an operator applies gives a mutant. Left out are only swaps of
-equal operands and of the operands of a commutative op, whose pattern matches both ways round. The method is
+hand: every place of every rule to which an operator applies gives a mutant. Left out are only changes
+that change nothing: swaps of equal operands and of the operands of a commutative op, whose pattern matches
+both ways round, a trailing operand None, an attribute of a new op that has its default. The method is
 that of DeMillo, Lipton and Sayward, "Hints on Test Data Selection" (1978).
 """
 
@@ -208,10 +209,20 @@ def _forget_side(node: ast.AST) -> Iterator[ast.expr]:
 def _forget_argument(node: ast.AST) -> Iterator[ast.expr]:
     if not _makes_op(node):
         return
-    for i in range(len(node.keywords)):
-        yield ast.Call(node.func, node.args, node.keywords[:i] + node.keywords[i + 1 :])
-    if len(node.args) > 2:
+    for i, keyword in enumerate(node.keywords):
+        if not _is_default(node, keyword):
+            yield ast.Call(node.func, node.args, node.keywords[:i] + node.keywords[i + 1 :])
+    if len(node.args) > 2 and ast.unparse(node.args[-1]) != "None":
         yield ast.Call(node.func, node.args[:-1], node.keywords)
+
+
+def _is_default(node: ast.Call, keyword: ast.keyword) -> bool:
+    """True where an op is made with an attribute that it has without saying so; a pattern asks for it."""
+    if not ast.unparse(node.func).startswith("rw.op.") or not isinstance(keyword.value, ast.Constant):
+        return False
+    spec = find_spec(node.func.attr) if isinstance(node.func, ast.Attribute) else None
+    known = spec is not None and keyword.arg in spec.attrs
+    return known and spec.attr_default(str(keyword.arg)) == keyword.value.value  # type: ignore[union-attr]
 
 
 def _forget_condition(node: ast.AST) -> Iterator[ast.expr | ast.stmt]:
