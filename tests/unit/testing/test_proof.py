@@ -91,8 +91,8 @@ def test_running_out_of_time_is_no_proof() -> None:
 
 def test_time_that_runs_out_during_garbage_collection_is_no_proof_either() -> None:
     def dawdle(phase: str, _: dict[str, int]) -> None:
-        end = time.monotonic() + 0.1
-        while phase == "stop" and time.monotonic() < end:
+        end = time.process_time() + 0.1
+        while phase == "stop" and time.process_time() < end:
             pass
 
     gc.callbacks.append(dawdle)
