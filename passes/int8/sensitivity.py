@@ -26,8 +26,9 @@ from y10c.rewrite.passes import PassContext
 
 Arrays = dict[str, NDArray[Any]]
 
-MEMORY = 400 << 20
-"""Bytes of float tensors that are kept at a time."""
+MEMORY = 450 << 20
+"""Bytes of float tensors that are kept at a time: 4 samples of YOLOv10n, as each batch makes every session
+anew."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def measure(
     """
     counts = samples if samples is not None else [feeds.count] * len(trials)
     suffixes = [Suffix.behind(model, list(t.tensors), error.names) for t in trials]
-    wanted = list(dict.fromkeys([*error.names, *(n for s in suffixes for n in s.inputs)]))
+    wanted = _uses(suffixes, counts, error.names, feeds.count)
     sums: dict[Any, NDArray[np.float64]] = {}
     done = 0
     with progress.counter("measuring sensitivity") as report:
@@ -213,21 +214,40 @@ def _info(name: str, types: Mapping[str, onnx.TypeProto]) -> onnx.ValueInfoProto
     return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
 
 
-def _batches(model: onnx.ModelProto, wanted: Sequence[str], feeds: Feeds) -> Iterable[list[Arrays]]:
-    """The float tensors of the samples, as many at a time as memory allows."""
+def _uses(
+    suffixes: Sequence[Suffix], counts: Sequence[int], ends: Sequence[str], whole: int
+) -> dict[str, int]:
+    """How many of the first samples each tensor is needed of."""
+    found = dict.fromkeys(ends, whole)
+    for suffix, count in zip(suffixes, counts, strict=True):
+        found |= {name: max(count, found.get(name, 0)) for name in suffix.inputs}
+    return found
+
+
+def _batches(model: onnx.ModelProto, wanted: Mapping[str, int], feeds: Feeds) -> Iterable[list[Arrays]]:
+    """The float tensors of the samples, as many at a time as memory allows.
+
+    Args:
+        model: The float model.
+        wanted: Of how many of the first samples each tensor is kept.
+        feeds: The samples.
+    """
     kept: list[Arrays] = []
+    size = 0
     copies = mapped(
         model,
         feeds,
-        wanted,
-        lambda _, arrays: {name: array.copy() for name, array in arrays.items()},
+        list(wanted),
+        lambda index, arrays: {name: a.copy() for name, a in arrays.items() if index < wanted[name]},
         threads=1,
     )
     for arrays in copies:
-        kept.append(arrays)
-        if (len(kept) + 1) * sum(a.nbytes for a in arrays.values()) > MEMORY:
+        more = sum(a.nbytes for a in arrays.values())
+        if kept and size + more > MEMORY:
             yield kept
-            kept = []
+            kept, size = [], 0
+        kept.append(arrays)
+        size += more
     if kept:
         yield kept
 

@@ -79,7 +79,7 @@ def patches(x: NDArray[Any], window: Window, select: NDArray[np.intp] | None = N
     """
     (kh, kw), (sh, sw), (dh, dw) = window.kernel, window.strides, window.dilations
     top, left, bottom, right = window.pads
-    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right))) if any(window.pads) else x
     views = sliding_window_view(padded, ((kh - 1) * dh + 1, (kw - 1) * dw + 1), axis=(2, 3))
     views = views[:, :, ::sh, ::sw, ::dh, ::dw]
     n, channels, oh, ow = views.shape[:4]
