@@ -49,6 +49,19 @@ def test_running_only_what_lies_behind_gives_what_a_whole_run_gives(net: Net, ph
     assert found["a1"] > 1e-6
 
 
+def test_a_tensor_on_fewer_samples_gives_what_a_measurement_on_those_alone_gives(
+    net: Net, photos: Path
+) -> None:
+    model = net()
+    feeds = open_feeds({v.name: v.tensor_type for v in load(model).inputs}, photos).limited(3)
+    trials = [Trial({name: (8, QuantParams((0.05,), (3,)))}, name) for name in ("a1", "image")]
+    error = SignalError(("out",))
+    mixed = measure(model, trials, feeds, error, samples=[1, 3])
+    assert mixed["a1"] == measure(model, trials[:1], feeds.limited(1), error)["a1"]
+    assert mixed["image"] == measure(model, trials[1:], feeds, error)["image"]
+    assert mixed["a1"] != measure(model, trials[:1], feeds, error)["a1"]
+
+
 def noise_share(reference: onnx.ModelProto, other: onnx.ModelProto, photos: Path) -> float:
     import onnxruntime as ort
 
