@@ -63,7 +63,7 @@ def lift_prelu(rw: Rewriter, m: Any) -> Any:
     if len(shape) >= 4:
         return decline("it has 4 dimensions")
     behind = (1,) * (4 - len(shape))
-    slope = m.SLOPE.reshape((1,) * (len(shape) - m.SLOPE.ndim) + m.SLOPE.shape + behind)
+    slope = m.SLOPE.reshape(m.SLOPE.shape + behind)
     return reshape(rw, rw.op.PRelu(reshape(rw, m.x, (*shape, *behind)), rw.const(slope)), shape)
 
 

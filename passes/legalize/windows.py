@@ -98,8 +98,8 @@ def split_large_kernel(rw: Rewriter, m: Any) -> Any:
     back = _shifted(rw, m, window, axis, (-half * window.dilations[axis], 0))
     if front is None or back is None:
         return decline("half of the kernel would see padding alone")
-    left = rw.op.Conv(front[0], rw.const(first), **front[1], kernel_shape=first.shape[2:])
-    return rw.op.Add(left, rw.op.Conv(back[0], rw.const(last), m.B, **back[1], kernel_shape=last.shape[2:]))
+    left = rw.op.Conv(front[0], rw.const(first), **front[1])
+    return rw.op.Add(left, rw.op.Conv(back[0], rw.const(last), m.B, **back[1]))
 
 
 def _shifted(

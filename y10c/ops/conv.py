@@ -137,9 +137,15 @@ def conv_transpose(x: Any, w: Any, b: Any = None, *, group: int = 1, **attrs: An
 
 
 def window_attrs(
-    draw: Draw, request: Request, kernel: Sequence[int], *, modes: Sequence[str], dilate: bool = True
+    draw: Draw,
+    request: Request,
+    kernel: Sequence[int],
+    *,
+    modes: Sequence[str],
+    dilate: bool = True,
+    inside: bool = True,
 ) -> dict[str, Any]:
-    """Strides, dilations and padding of a window; the padding is less than the kernel."""
+    """Strides, dilations and padding of a window; with `inside` the padding is less than the kernel."""
     axes = len(kernel)
     attrs: dict[str, Any] = {}
     if request.attrs.get("dilations") is not None or request.attrs.get("pads") is not None:
@@ -155,7 +161,8 @@ def window_attrs(
     elif mode == "NOTSET" and draw.boolean("pads"):
         spread = attrs.get("dilations") or (1,) * axes
         same = tuple(d * (k - 1) // 2 for k, d in zip(kernel, spread, strict=True))
-        drawn = tuple(draw.integer(0, max(0, min(2, k - 1)), "pad") for k in (*kernel, *kernel))
+        most = [max(0, min(2, k - (1 if inside else 0))) for k in (*kernel, *kernel)]
+        drawn = tuple(draw.integer(0, n, "pad") for n in most)
         attrs["pads"] = (*same, *same) if draw.boolean("same pads") else drawn
     return {k: v for k, v in attrs.items() if v is not None}
 
@@ -190,7 +197,9 @@ def sample_conv(draw: Draw, request: Request) -> OpInstance:
     kernel = known_w.shape[2:] if known_w is not None else _kernel(draw, request, rank - 2, room)
     per_group = _input_channels(draw, known_x, known_w, group)
     outputs = _output_channels(draw, group, known_w, known_b, result)
-    attrs = window_attrs(draw, request, kernel, modes=("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"))
+    inside = not request.exact or draw.integer(0, 7, "wide pads") < 7
+    modes = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
+    attrs = window_attrs(draw, request, kernel, modes=modes, inside=inside)
     spatial = room or _input_extents(draw, attrs, kernel, result)
     _need_room(attrs, kernel, spatial)
     batch = (

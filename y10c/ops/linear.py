@@ -10,6 +10,7 @@ import numpy as np
 from y10c.ir.types import DType, TensorType, Type
 from y10c.ops.onnx_schema import onnx_op
 from y10c.ops.sample import (
+    FLOATS,
     UNIT,
     Draw,
     Given,
@@ -109,7 +110,9 @@ def _infer_matmul(inputs: Inputs, *types: TensorType) -> Sequence[Type | None] |
 
 def _sample_matmul(draw: Draw, request: Request) -> OpInstance:
     a, b = request.given(0), request.given(1)
-    dtype = element_type(draw, request)
+    # A pattern also sees products of integers.
+    integers = (DType.i32,) if request.exact and draw.integer(0, 7, "integers") == 7 else ()
+    dtype = element_type(draw, request, integers or FLOATS)
     ranks = [len(g.shape) if g else rank_of(draw, request, i, (2, 3, 4, 1, 5)) for i, g in enumerate((a, b))]
     need(min(ranks) >= 1, "no scalar operands")
     rows, inner, columns = draw.shape(3)

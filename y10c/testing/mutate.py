@@ -218,11 +218,11 @@ def _forget_argument(node: ast.AST) -> Iterator[ast.expr]:
 
 def _is_default(node: ast.Call, keyword: ast.keyword) -> bool:
     """True where an op is made with an attribute that it has without saying so; a pattern asks for it."""
-    if not ast.unparse(node.func).startswith("rw.op.") or not isinstance(keyword.value, ast.Constant):
+    if not ast.unparse(node.func).startswith("rw.op."):
         return False
     spec = find_spec(node.func.attr) if isinstance(node.func, ast.Attribute) else None
-    known = spec is not None and keyword.arg in spec.attrs
-    return known and spec.attr_default(str(keyword.arg)) == keyword.value.value  # type: ignore[union-attr]
+    default = spec.attr_default(keyword.arg or "") if spec is not None else None
+    return default is not None and ast.unparse(keyword.value) == repr(default)
 
 
 def _forget_condition(node: ast.AST) -> Iterator[ast.expr | ast.stmt]:
