@@ -12,6 +12,7 @@ import y10c
 from tests.exactness.test_models import block
 from y10c.comparison.matching import match
 from y10c.comparison.sides import open_side
+from y10c.pipeline.nodes import SAMPLES
 from y10c.pipeline.result import Result
 from y10c.quant.options import QuantOptions
 
@@ -43,7 +44,7 @@ def test_the_logits_are_compared_and_detections_agree(compiled: Result, pictures
 
 def test_figures_are_those_of_the_node_table(compiled: Result, pictures: Path) -> None:
     """Both tell the cosine of the quantized model with the float one on the same samples."""
-    found = y10c.compare(compiled.models["optimized"], compiled.models["ptq"], data=pictures)
+    found = y10c.compare(compiled.models["optimized"], compiled.models["ptq"], data=pictures, samples=SAMPLES)
     ours = {node.node: node.cosine for node in found.nodes}
     theirs = {row.node: row.quantized_cosine for row in compiled.nodes if row.quantized_cosine is not None}
     shared = [name for name in theirs if name in ours and "Split" not in name]
