@@ -90,7 +90,9 @@ class Judge:
     def _one(self, model: onnx.ModelProto, folder: str) -> dict[str, float]:
         found, expected = outputs(model, self.data[folder]), self.expected[folder]
         if not self.detector:
-            return {"SQNR dB": float(np.mean([sqnr(e, f) for e, f in zip(expected, found, strict=True)]))}
+            return {"SQNR dB, mean of samples": float(np.mean([*map(sqnr, expected, found)]))} | {
+                "SQNR dB, summed over samples": summed_sqnr(expected, found)
+            }
         truth, judged = ([decode_rows(one[0], score=0.0) for one in runs] for runs in (expected, found))
         measured = {score: agreement(truth, judged, score) for score in SCORES}
         return {f"> {score:g}": one.ap for score, one in measured.items() if one is not None}
@@ -104,11 +106,24 @@ def outputs(model: onnx.ModelProto, data: Dataset) -> list[list[NDArray[Any]]]:
 
 def sqnr(expected: list[NDArray[Any]], found: list[NDArray[Any]]) -> float:
     """Mean over outputs of signal over noise in dB."""
-    ratios = []
-    for e, f in zip(expected, found, strict=True):
-        noise = float(np.square(f.astype(np.float64) - e).sum())
-        ratios.append(10 * np.log10(float(np.square(e, dtype=np.float64).sum()) / max(noise, 1e-30)))
-    return float(np.mean(ratios))
+    return float(np.mean([decibels(*powers(e, f)) for e, f in zip(expected, found, strict=True)]))
+
+
+def summed_sqnr(expected: list[list[NDArray[Any]]], found: list[list[NDArray[Any]]]) -> float:
+    """The same of signal and noise summed over samples first, as a silent sample has no dB worth a mean."""
+    each = [[powers(*pair) for pair in zip(e, f, strict=True)] for e, f in zip(expected, found, strict=True)]
+    return float(np.mean([decibels(*total) for total in np.sum(each, axis=0)]))
+
+
+def powers(expected: NDArray[Any], found: NDArray[Any]) -> tuple[float, float]:
+    """Of the signal and of the noise."""
+    noise = np.square(found.astype(np.float64) - expected).sum()
+    return float(np.square(expected, dtype=np.float64).sum()), float(noise)
+
+
+def decibels(signal: float, noise: float) -> float:
+    """Of a ratio of powers."""
+    return float(10 * np.log10(max(signal, 1e-300) / max(noise, 1e-30)))
 
 
 def onnxruntimes(result: Result, calibration: Path, limit: int, symmetric: bool) -> onnx.ModelProto:
