@@ -61,6 +61,7 @@ FIXED: dict[str, dict[str, Any]] = {"Cast": {"to": DType.f32.value}}
 """Attributes that keep a common op smooth."""
 
 MEAN_OPS = 8
+"""After each op a model ends with one chance in so many."""
 LARGEST = 1e4
 MOST_ELEMENTS = 600
 

@@ -47,7 +47,7 @@ EXAMPLES = 600
 MOST = 32
 """So many graphs on which it fires are kept of one rule, and so many others."""
 EACH = 2
-"""So many graphs are kept that one condition alone turns down."""
+"""So many graphs are kept that one condition, demand of the pattern or context alone turns down."""
 MOST_ELEMENTS = 400
 """A graph with larger constants is not kept."""
 
@@ -106,7 +106,7 @@ def _varied(found: list[Found], most: int) -> list[Recorded]:
 
 
 def _turned_down(found: list[Found], most: int) -> list[Recorded]:
-    """For each condition the smallest graphs of different ops and types that it alone turned down."""
+    """For each condition the smallest graphs that it alone turned down."""
     kept: list[Recorded] = []
     seen: Counter[Any] = Counter()
     for one, deciding in found:
